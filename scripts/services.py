@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Throwaway MariaDB and Redis for tests, benchmarks and development; standard library only.
 
-Each server gets a data directory of its own under the system's temporary directory and a free port on 127.0.0.1. This
-module stops exactly the processes it started, by process id, and removes what they wrote. It never touches a server that
-somebody else runs.
+Each server gets a data directory of its own under the system's temporary directory and a free port on 127.0.0.1.
+This module stops exactly the processes it started, by process id, and removes what they wrote. It never touches a
+server that somebody else runs.
 
     python scripts/services.py up                 start both, print the variables to export, stop on Ctrl-C
     python scripts/services.py run -- CMD ...     start both, run CMD with the variables set, return its exit code
@@ -31,8 +31,8 @@ from typing import NoReturn
 DATABASE_NAME = "workbox_db"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 30
-# Below the range from which Linux and macOS pick ports for outgoing connections: a server that is killed and started again
-# must find its port still free.
+# Below the range from which Linux and macOS pick ports for outgoing connections: a server that is killed and started
+# again must find its port still free.
 PORT_RANGE = range(20_000, 32_000)
 # Debian puts servers where an ordinary user's PATH does not look.
 EXTRA_PATH = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/local/bin"
@@ -178,7 +178,7 @@ class MariaDB(Server):
         return self._client("SELECT 1").returncode == 0
 
     def create_database(self) -> None:
-        # Without name resolution root@localhost is not enough for TCP, and not every install-db makes the second account.
+        # Without name resolution root@localhost is not enough for TCP; not every install-db makes the second account.
         created = self._client(
             f"CREATE DATABASE {DATABASE_NAME} CHARACTER SET utf8mb4;"
             "CREATE USER IF NOT EXISTS root@127.0.0.1; GRANT ALL ON *.* TO root@127.0.0.1 WITH GRANT OPTION;"
@@ -231,7 +231,7 @@ class Redis(Server):
 
 
 class Services:
-    """Both servers and their addresses, with the switches that fault drills need. A restarted server keeps its address."""
+    """Both servers and their addresses, with the switches that fault drills need; a restart keeps the address."""
 
     def __init__(self, mariadb: MariaDB, redis: Redis) -> None:
         self.mariadb = mariadb
@@ -304,7 +304,7 @@ def running(*, durable: bool = False) -> Iterator[Services]:
         yield Services(mariadb, redis)
 
 
-def _stop_on_signals() -> None:
+def stop_on_signals() -> None:
     """Turn the first Ctrl-C, SIGTERM or SIGHUP into an orderly exit, and let no second one interrupt the clean-up."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
@@ -321,7 +321,9 @@ def up(*, durable: bool) -> int:
     with running(durable=durable) as services:
         for name, value in services.environment.items():
             print(f"export {name}={value}", flush=True)
-        print("# MariaDB and Redis are running; Ctrl-C stops both and removes their files.", file=sys.stderr, flush=True)
+        print(
+            "# MariaDB and Redis are running; Ctrl-C stops both and removes their files.", file=sys.stderr, flush=True
+        )
         while services.mariadb.is_running and services.redis.is_running:
             time.sleep(0.5)
         print("# one of the servers ended on its own; stopping the other", file=sys.stderr)
@@ -355,7 +357,7 @@ def main() -> int:
     command = [part for i, part in enumerate(getattr(arguments, "command", [])) if i > 0 or part != "--"]
     if arguments.action == "run" and not command:
         parser.error("run needs a command: run -- CMD ...")
-    _stop_on_signals()
+    stop_on_signals()
     try:
         return run(command, durable=arguments.durable) if arguments.action == "run" else up(durable=arguments.durable)
     except ServiceError as error:

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Behind `make lint`: every check that needs no test run, all of them even when one fails, so that one run shows everything.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH" DJANGO_SETTINGS_MODULE=workbox.settings_test
+# The checks look at the code, so they use the embedded set, whatever database .env may name.
+export DATABASE_URL="" DB_HOST="" REDIS_URL="" CELERY_BROKER_URL=""
+
+failed=()
+check() { # title, command ...
+  local title=$1
+  shift
+  printf '==> %s\n' "$title"
+  "$@" || failed+=("$title")
+}
+
+check "ruff: rules" ruff check --quiet .
+check "ruff: format" ruff format --check --quiet .
+check "types" mypy
+check "floor plan" lint-imports
+check "migrations are complete" python manage.py makemigrations --check --dry-run
+check "system check" python manage.py check --fail-level WARNING
+check "OpenAPI document" python manage.py spectacular --validate --fail-on-warn --file /dev/null
+if [ -n "$(find templates -name '*.html' 2>/dev/null)" ]; then
+  check "templates: format" djlint --quiet --check templates
+  check "templates: rules" djlint --quiet --lint templates
+fi
+check "shell scripts parse" bash -n scripts/*.sh .ci/run
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nlint: FAILED: %s\n' "$(IFS=,; echo "${failed[*]}")"
+  exit 1
+fi
+printf '\nlint: clean\n'
