@@ -1,0 +1,328 @@
+"""REST endpoints for logging in and for accounts: they read the request, call one service and show the result."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from accounts import services, tokens
+from accounts.api.authentication import BearerAuthentication
+from accounts.api.filters import UserFilter
+from accounts.api.serializers import (
+    LoginSerializer,
+    LogoutSerializer,
+    MeSerializer,
+    ProfileSerializer,
+    RefreshSerializer,
+    RegisterSerializer,
+    TokenPairSerializer,
+    UserCreateSerializer,
+    UserSerializer,
+    UserWriteSerializer,
+)
+from accounts.capabilities import USERS_READ, USERS_WRITE
+from accounts.models import User
+from accounts.tokens import TokenPair
+from workbox.core.api import ApiView, OrjsonParser, Page, check_if_match, conditional
+from workbox.core.errors import Invalid, NotAuthenticated, NotFound
+from workbox.core.numbers import to_json
+from workbox.core.throttles import LoginThrottle
+
+USER_EXAMPLE = {
+    "id": 7,
+    "username": "rosa",
+    "email": "rosa@example.org",
+    "full_name": "Rosa Lind",
+    "role": "user",
+    "is_active": True,
+    "created_at": "2026-01-15T10:30:00Z",
+    "updated_at": "2026-01-15T10:30:00Z",
+    "last_login": None,
+}
+TOKENS_EXAMPLE = {
+    "access_token": "eyJhbGciOiJIUzI1NiIs…",
+    "refresh_token": "eyJhbGciOiJIUzI1NiIs…",
+    "token_type": "bearer",
+    "expires_in": 900,
+}
+
+
+def _asked(value: dict[str, Any], name: str = "Request") -> OpenApiExample:
+    return OpenApiExample(name, value=value, request_only=True)
+
+
+def _answered(value: Any, name: str = "Response", statuses: tuple[str, ...] = ("200",)) -> OpenApiExample:
+    return OpenApiExample(name, value=value, response_only=True, status_codes=list(statuses))
+
+
+def _read(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
+    serializer = kind(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _tokens(pair: TokenPair) -> Response:
+    body = {
+        "access_token": pair.access,
+        "refresh_token": pair.refresh,
+        "token_type": "bearer",
+        "expires_in": pair.expires_in,
+    }
+    return Response(body, headers={"Cache-Control": "no-store"})
+
+
+class PublicView(ApiView):
+    """For who has no valid access token yet: an old one in the header is not looked at."""
+
+    authentication_classes: ClassVar[list[Any]] = []
+    permission_classes: ClassVar[list[Any]] = [AllowAny]
+    parser_classes: ClassVar[list[Any]] = [OrjsonParser, FormParser, MultiPartParser]
+
+
+class RegisterView(PublicView):
+    """Make an account for oneself."""
+
+    @extend_schema(
+        summary="Register",
+        description="Creates an account with the role `user`. Without a `username` one is made from the address.",
+        request=RegisterSerializer,
+        responses={201: UserSerializer},
+        auth=[],
+        examples=[
+            _asked({"email": "rosa@example.org", "password": "a-long-passphrase", "full_name": "Rosa Lind"}),
+            _answered(USER_EXAMPLE, statuses=("201",)),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """Register."""
+        user = services.register(**_read(RegisterSerializer, request))
+        return Response(UserSerializer(user).data, status=201)
+
+
+class LoginView(PublicView):
+    """Exchange name and password for tokens."""
+
+    throttle_classes: ClassVar[list[Any]] = [LoginThrottle]
+
+    @extend_schema(
+        summary="Log in",
+        description=(
+            "JSON or form. `username` or `email` in any case, and `password`. Repeated failures lock the account for "
+            "the caller's address for a while: 429 with `Retry-After`."
+        ),
+        request={"application/json": LoginSerializer, "application/x-www-form-urlencoded": LoginSerializer},
+        responses={200: TokenPairSerializer},
+        auth=[],
+        examples=[_asked({"username": "rosa", "password": "a-long-passphrase"}), _answered(TOKENS_EXAMPLE)],
+    )
+    def post(self, request: Request) -> Response:
+        """Log in."""
+        body = _read(LoginSerializer, request)
+        _, pair = services.login(body["identifier"], password=body["password"], request=_http(request))
+        return _tokens(pair)
+
+
+class RefreshView(PublicView):
+    """Exchange a refresh token for the next pair."""
+
+    @extend_schema(
+        summary="Refresh tokens",
+        description="A refresh token works once. Using it a second time ends every token of the same login.",
+        request=RefreshSerializer,
+        responses={200: TokenPairSerializer},
+        auth=[],
+        examples=[_asked({"refresh_token": "eyJhbGciOiJIUzI1NiIs…"}), _answered(TOKENS_EXAMPLE)],
+    )
+    def post(self, request: Request) -> Response:
+        """Refresh tokens."""
+        return _tokens(tokens.rotate(_read(RefreshSerializer, request)["refresh_token"]))
+
+
+class LogoutView(PublicView):
+    """End all tokens."""
+
+    @extend_schema(
+        summary="Log out everywhere",
+        description=(
+            "Ends every access token, refresh token and browser session of the account at once. "
+            "With an expired access token send `refresh_token` instead."
+        ),
+        request=LogoutSerializer,
+        responses={204: None},
+        auth=[{"bearer": []}, {}],
+        examples=[_asked({})],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Log out everywhere."""
+        services.logout(self._who(request), request=_http(request))
+        return HttpResponse(status=204)
+
+    def _who(self, request: Request) -> int:
+        refresh_raw = _read(LogoutSerializer, request).get("refresh_token", "") if _http(request).body else ""
+        try:
+            known = BearerAuthentication().authenticate(request)
+        except NotAuthenticated:
+            if not refresh_raw:
+                raise
+            known = None
+        if known is not None:
+            return known[0].id
+        if not refresh_raw:
+            raise NotAuthenticated("Send an access token or a refresh_token.")
+        return tokens.owner_of_refresh(refresh_raw)
+
+
+class MeView(ApiView):
+    """One's own account."""
+
+    required_capabilities: ClassVar[dict[str, str | None]] = {"GET": None, "PATCH": None}
+
+    @extend_schema(
+        summary="Who am I",
+        responses={200: MeSerializer},
+        examples=[_answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]})],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """Who am I."""
+        return conditional(request, to_json(MeSerializer(_account(request.user.id)).data))
+
+    @extend_schema(
+        summary="Change my name or password",
+        description="A new `password` needs `old_password` and ends all tokens, including the one used here.",
+        request=ProfileSerializer,
+        responses={200: MeSerializer},
+        examples=[
+            _asked({"full_name": "Rosa Lind-Berg"}),
+            _answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]}),
+        ],
+    )
+    def patch(self, request: Request) -> Response:
+        """Change my name or password."""
+        user = services.update_profile(request.user.id, **_read(ProfileSerializer, request))
+        return Response(MeSerializer(user).data)
+
+
+class UsersView(ApiView):
+    """All accounts."""
+
+    required_capabilities: ClassVar[dict[str, str | None]] = {"GET": USERS_READ, "POST": USERS_WRITE}
+    pagination_class = Page
+
+    @extend_schema(
+        summary="List users",
+        parameters=[
+            OpenApiParameter("role", str, enum=["user", "clerk", "manager", "analyst", "admin"]),
+            OpenApiParameter("is_active", bool),
+            OpenApiParameter("search", str, description="Part of the user name, address or full name."),
+            OpenApiParameter(
+                "ordering", str, description="`id`, `username`, `email`, `created_at`; `-` in front reverses."
+            ),
+        ],
+        responses={200: UserSerializer(many=True)},
+        examples=[_answered(USER_EXAMPLE)],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """List users."""
+        found = UserFilter(request.GET, queryset=User.objects.order_by("id"))
+        if not found.is_valid():
+            fields = {name: [str(text) for text in texts] for name, texts in found.errors.items()}
+            raise Invalid("A filter has a value that makes no sense.", fields=fields)
+        page = Page()
+        rows = page.paginate_queryset(found.qs, request, self)
+        body = page.get_paginated_response(UserSerializer(rows, many=True).data).data
+        return conditional(request, to_json(body))
+
+    @extend_schema(
+        summary="Create a user",
+        description=(
+            "Managers may give the roles user, clerk and analyst, admins any. Without a `password` the account cannot "
+            "log in until one is set."
+        ),
+        request=UserCreateSerializer,
+        responses={201: UserSerializer},
+        examples=[
+            _asked({"username": "rosa", "email": "rosa@example.org"}),
+            _answered(USER_EXAMPLE, statuses=("201",)),
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Create a user."""
+        body = _read(UserCreateSerializer, request)
+        body.setdefault("username", "")
+
+        def work() -> tuple[int, Any]:
+            return 201, UserSerializer(services.create_user(request.user, **body)).data
+
+        return self.idempotent(work)
+
+
+class UserView(ApiView):
+    """One account: staff with the right to read users, or its owner."""
+
+    required_capabilities: ClassVar[dict[str, str | None]] = {
+        "GET": None,
+        "PUT": USERS_WRITE,
+        "PATCH": USERS_WRITE,
+        "DELETE": USERS_WRITE,
+    }
+
+    @extend_schema(summary="Get a user", responses={200: UserSerializer}, examples=[_answered(USER_EXAMPLE)])
+    def get(self, request: Request, user_id: str) -> HttpResponse:
+        """Get a user."""
+        if int(user_id) != request.user.id and not request.user.can(USERS_READ):
+            raise NotFound("There is no such user.")
+        return conditional(request, to_json(UserSerializer(_account(int(user_id))).data))
+
+    @extend_schema(
+        summary="Change a user",
+        description="Only what is sent changes. A new role or password, or `is_active: false`, ends all tokens.",
+        request=UserWriteSerializer,
+        responses={200: UserSerializer},
+        examples=[_asked({"role": "clerk"}), _answered({**USER_EXAMPLE, "role": "clerk"})],
+    )
+    def patch(self, request: Request, user_id: str) -> Response:
+        """Change a user."""
+
+        def precondition(user: User) -> None:
+            check_if_match(request, lambda: UserSerializer(user).data)
+
+        changes = _read(UserWriteSerializer, request)
+        user = services.update_user(request.user, user_id=int(user_id), precondition=precondition, **changes)
+        return Response(UserSerializer(user).data)
+
+    @extend_schema(
+        summary="Change a user (partial body allowed)",
+        request=UserWriteSerializer,
+        responses={200: UserSerializer},
+        examples=[_asked({"full_name": "Rosa Lind-Berg"}), _answered({**USER_EXAMPLE, "full_name": "Rosa Lind-Berg"})],
+    )
+    def put(self, request: Request, user_id: str) -> Response:
+        """Change a user."""
+        return self.patch(request, user_id)
+
+    @extend_schema(
+        summary="Deactivate a user",
+        description="The account can no longer log in and its tokens end; its history stays.",
+        responses={204: None},
+        examples=[],
+    )
+    def delete(self, request: Request, user_id: str) -> HttpResponse:
+        """Deactivate a user."""
+        services.deactivate(request.user, user_id=int(user_id))
+        return HttpResponse(status=204)
+
+
+def _http(request: Request) -> HttpRequest:
+    return request._request
+
+
+def _account(user_id: int) -> User:
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user

@@ -1,0 +1,72 @@
+"""The words for what somebody may do, and which role may do what. Plain constants: no database, no Django models."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.db import models
+
+CATALOG_READ = "catalog.read"
+CATALOG_WRITE = "catalog.write"
+STOCK_READ = "stock.read"
+STOCK_POST = "stock.post"
+ORDERS_PLACE = "orders.place"  # own orders: place, see, confirm or cancel while pending
+ORDERS_READ = "orders.read"  # everybody's orders
+ORDERS_FULFIL = "orders.fulfil"  # ship, deliver, return
+ORDERS_MANAGE = "orders.manage"  # confirm and cancel any, order for others, counter sale
+WAREHOUSES_WRITE = "warehouses.write"
+USERS_READ = "users.read"
+USERS_WRITE = "users.write"
+EVENTS_READ = "events.read"
+METRICS_READ = "metrics.read"
+SETTINGS_WRITE = "settings.write"
+
+CAPABILITIES = frozenset(
+    {
+        CATALOG_READ,
+        CATALOG_WRITE,
+        STOCK_READ,
+        STOCK_POST,
+        ORDERS_PLACE,
+        ORDERS_READ,
+        ORDERS_FULFIL,
+        ORDERS_MANAGE,
+        WAREHOUSES_WRITE,
+        USERS_READ,
+        USERS_WRITE,
+        EVENTS_READ,
+        METRICS_READ,
+        SETTINGS_WRITE,
+    }
+)
+
+
+class Role(models.TextChoices):
+    """The five roles; what they may do stands in ROLE_CAPABILITIES."""
+
+    USER = "user", "User"
+    CLERK = "clerk", "Clerk"
+    MANAGER = "manager", "Manager"
+    ANALYST = "analyst", "Analyst"
+    ADMIN = "admin", "Admin"
+
+
+STAFF_ROLES = frozenset({Role.CLERK.value, Role.MANAGER.value, Role.ANALYST.value, Role.ADMIN.value})
+
+_USER = frozenset({CATALOG_READ, STOCK_READ, ORDERS_PLACE})
+ROLE_CAPABILITIES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        Role.USER.value: _USER,
+        Role.CLERK.value: _USER | {STOCK_POST, ORDERS_READ, ORDERS_FULFIL, ORDERS_MANAGE, EVENTS_READ},
+        Role.MANAGER.value: CAPABILITIES - {SETTINGS_WRITE},
+        Role.ANALYST.value: frozenset(capability for capability in CAPABILITIES if capability.endswith(".read")),
+        Role.ADMIN.value: CAPABILITIES,
+    }
+)
+
+# Whose accounts a role may create and change, and which roles it may give: the roles below its own.
+MANAGEABLE_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        Role.MANAGER.value: frozenset({Role.USER.value, Role.CLERK.value, Role.ANALYST.value}),
+        Role.ADMIN.value: frozenset(Role.values),
+    }
+)

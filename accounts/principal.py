@@ -1,0 +1,143 @@
+"""Who is asking, on every request: one indexed row (or one Redis key) turned into a small immutable object.
+
+Plain SQL on purpose: this runs before every API answer. It decides nothing about what is asked.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import orjson
+import redis
+from django.db import connection, transaction
+
+from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
+from workbox.core.cache import redis_client, redis_failed
+from workbox.core.errors import NotAuthenticated
+
+CACHE_SECONDS = 30
+TOMBSTONE_SECONDS = 10
+_TOMBSTONE = b"-"
+_NOBODY: frozenset[str] = frozenset()
+_SELECT = "SELECT username, role, token_version, is_active FROM accounts_user WHERE id = %s"
+
+Row = tuple[str, str, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An active account as it stood when this request began, with what its role may do."""
+
+    id: int
+    username: str
+    role: str
+    token_version: int
+    capabilities: frozenset[str]
+
+    is_authenticated: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+    is_active: ClassVar[bool] = True
+
+    @property
+    def pk(self) -> int:
+        """The account's id under the name Django's own code looks for."""
+        return self.id
+
+    @property
+    def is_staff(self) -> bool:
+        """True for every role that works for the shop."""
+        return self.role in STAFF_ROLES
+
+    def can(self, capability: str) -> bool:
+        """True when the role has this capability."""
+        return capability in self.capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody we know: may do nothing that needs a capability."""
+
+    id: None = None
+    pk: None = None
+    username: str = ""
+    role: str = ""
+    capabilities: frozenset[str] = _NOBODY
+
+    is_authenticated: ClassVar[bool] = False
+    is_anonymous: ClassVar[bool] = True
+    is_active: ClassVar[bool] = False
+    is_staff: ClassVar[bool] = False
+
+    def can(self, capability: str) -> bool:
+        """False, whatever is asked."""
+        return False
+
+
+def load_principal(user_id: int, token_version: int | None) -> Principal:
+    """The account as the database has it now; `token_version` None skips the comparison.
+
+    Raises NotAuthenticated when it does not exist, is not active, or its tokens of that version have been ended.
+    """
+    return _checked(user_id, token_version, row=_read_row(user_id))
+
+
+def cached_principal(user_id: int, token_version: int | None) -> Principal:
+    """Like `load_principal`, through a Redis key that lives CACHE_SECONDS; without Redis it is `load_principal`.
+
+    A key is only ever filled by SET NX, so the tombstone of `forget_principal` cannot be overwritten by a reader that
+    still holds the row from before the change. A version that differs from the cached one is asked of the database:
+    the token may be newer than the key.
+    """
+    client = redis_client()
+    if client is None:
+        return load_principal(user_id, token_version)
+    key = f"wb:user:{user_id}"
+    try:
+        cached: Any = client.get(key)
+        if cached is None:
+            row = _read_row(user_id)
+            if row is not None:
+                client.set(key, orjson.dumps(row), nx=True, ex=CACHE_SECONDS)
+            return _checked(user_id, token_version, row=row)
+    except redis.RedisError:
+        redis_failed()
+        return load_principal(user_id, token_version)
+    if cached == _TOMBSTONE:
+        return load_principal(user_id, token_version)
+    row = orjson.loads(cached)
+    if token_version is not None and row[2] != token_version:
+        return load_principal(user_id, token_version)
+    return _checked(user_id, token_version, row=row)
+
+
+def forget_principal(user_id: int) -> None:
+    """Nobody reads a cached copy of this account for TOMBSTONE_SECONDS; called before and after a change commits.
+
+    Without Redis there is nothing to forget. When Redis does not answer, copies elsewhere live at most CACHE_SECONDS.
+    """
+    client = redis_client()
+    if client is None:
+        return
+    try:
+        client.set(f"wb:user:{user_id}", _TOMBSTONE, ex=TOMBSTONE_SECONDS)
+    except redis.RedisError:
+        redis_failed()
+
+
+def forget_around_commit(user_id: int) -> None:
+    """Forget the cached copy now and once more when the running transaction has committed."""
+    forget_principal(user_id)
+    if connection.in_atomic_block:
+        transaction.on_commit(lambda: forget_principal(user_id), robust=True)
+
+
+def _read_row(user_id: int) -> Row | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, (user_id,))
+        row: Row | None = cursor.fetchone()
+    return row
+
+
+def _checked(user_id: int, token_version: int | None, *, row: Row | None) -> Principal:
+    if row is None or not row[3] or (token_version is not None and row[2] != token_version):
+        raise NotAuthenticated("These credentials are no longer valid; log in again.", code="token_revoked")
+    return Principal(user_id, row[0], row[1], row[2], ROLE_CAPABILITIES.get(row[1], _NOBODY))
