@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Further pytest arguments, for example: make test ARGS="-k oversell -x"
 ARGS ?=

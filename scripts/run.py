@@ -49,9 +49,7 @@ def refuse_taken_port(port: int) -> None:
 def load_demo() -> None:
     """Fill an empty database through the services, or finish what an interrupted first start began."""
     if get_user_model().objects.exists() and not DEMO_UNFINISHED.exists():
-        print(
-            f"The demo users' password is WORKBOX_DEMO_PASSWORD in {KEYS_FILE.relative_to(ROOT)}, unless you changed it."
-        )
+        print(f"The demo password is WORKBOX_DEMO_PASSWORD in {KEYS_FILE.relative_to(ROOT)}, unless you changed it.")
         return
     DEMO_UNFINISHED.touch()
     call_command("demo", password=os.environ["WORKBOX_DEMO_PASSWORD"])

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 ROOMS = ("accounts", "inventory", "orders", "purchasing", "insights", "workbox")
-# The one door to stock. The hot path is plain SQL that the ledger and the reservations share (docs/architecture.md).
-HOT_PATH = "inventory/services/hotpath.py"
-ON_HAND_DOOR = {"inventory/services/ledger.py", HOT_PATH}
-RESERVED_DOOR = {"inventory/services/reservations.py", HOT_PATH}
+# The one door to stock: the ledger and the reservations decide, and levels.py holds the SQL both change it with.
+STOCK_SQL = "inventory/services/levels.py"
+LEDGER = "inventory/services/ledger.py"
+RESERVATIONS = "inventory/services/reservations.py"
 WRITE_METHODS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate", "abulk_create"}
 
 Finding = tuple[int, str]
@@ -84,9 +84,19 @@ def writes_column(column: str) -> Check:
     return check
 
 
-def inserts_rows_of(model: str, table: str) -> Check:
-    """Finds code that creates, changes or deletes rows of a table that is only added to."""
-    in_sql = re.compile(rf"\b(INSERT\s+INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM)\s+{table}\b", re.IGNORECASE)
+def writes_table(*tables: str) -> Check:
+    """Finds SQL that creates, changes or deletes rows of these tables."""
+    statement = r"INSERT\s+(IGNORE\s+)?INTO|REPLACE\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE(\s+TABLE)?"
+    pattern = re.compile(rf"\b({statement})\s+`?({'|'.join(tables)})\b", re.IGNORECASE)
+
+    def check(tree: ast.Module, _path: str) -> Iterator[Finding]:
+        yield from ((line, f"writes with {text.split()[0]}") for line, text in texts(tree) if pattern.search(text))
+
+    return check
+
+
+def writes_rows_of(model: str, table: str) -> Check:
+    """Finds code that creates, changes or deletes rows of a table that is only added to, through the ORM or in SQL."""
     argument = re.compile(rf"\b{model}\b|\b{table}\b")
     changing = WRITE_METHODS | {"update", "delete", "bulk_update", "aupdate", "adelete", "_raw_delete"}
 
@@ -98,9 +108,23 @@ def inserts_rows_of(model: str, table: str) -> Check:
             return True
         return called in changing and bool(re.search(rf"\b{model}\.objects\b", ast.unparse(call)))
 
-    def check(tree: ast.Module, _path: str) -> Iterator[Finding]:
+    def check(tree: ast.Module, path: str) -> Iterator[Finding]:
         yield from ((call.lineno, f"writes {model} rows") for call in calls(tree) if by_call(call))
-        yield from ((line, f"writes {table} in SQL") for line, text in texts(tree) if in_sql.search(text))
+        yield from writes_table(table)(tree, path)
+
+    return check
+
+
+def imports_exactly(module: str, name: str) -> Check:
+    """Finds `from module import name`, and calls of `name` through the imported module."""
+    last = module.rpartition(".")[2]
+
+    def check(tree: ast.Module, _path: str) -> Iterator[Finding]:
+        wanted = f"{module}.{name}"
+        yield from ((line, f"imports {found}") for line, found in imported(tree) if found == wanted)
+        for call in calls(tree):
+            if ast.unparse(call.func).endswith((f"{last}.{name}", wanted)):
+                yield call.lineno, f"calls {last}.{name}"
 
     return check
 
@@ -196,9 +220,9 @@ class Rule:
 
 RULES = [
     Rule(
-        "only the ledger changes on_hand",
+        "on_hand changes in one place",
         writes_column("on_hand"),
-        allowed=frozenset(ON_HAND_DOOR),
+        allowed=frozenset({STOCK_SQL}),
         refuses=(
             "level.on_hand -= 1",
             "StockLevel.objects.filter(id=1).update(on_hand=F('on_hand') - 1)",
@@ -217,16 +241,38 @@ RULES = [
         ),
     ),
     Rule(
-        "only reservations change reserved",
+        "reserved changes in one place",
         writes_column("reserved"),
-        allowed=frozenset(RESERVED_DOOR),
+        allowed=frozenset({STOCK_SQL}),
         refuses=("level.reserved += 1", "levels.update(reserved=0)", "run('UPDATE t SET reserved = reserved + 1')"),
         lets_pass=("Fact(reserved=level.reserved)", "run('SELECT reserved FROM t WHERE reserved = 1')"),
     ),
     Rule(
+        "SQL that writes stock levels and totals stands in one place",
+        writes_table("inventory_stocklevel", "inventory_productstock"),
+        allowed=frozenset({STOCK_SQL}),
+        refuses=(
+            "cursor.execute(f'UPDATE inventory_stocklevel SET {assignments}')",
+            "cursor.execute('DELETE FROM `inventory_productstock` WHERE id = 1')",
+            "cursor.execute('INSERT IGNORE INTO inventory_stocklevel (id) VALUES (1)')",
+        ),
+        lets_pass=("cursor.execute('SELECT 1 FROM inventory_stocklevel FOR UPDATE')",),
+    ),
+    Rule(
+        "only the ledger and the reservations move stock",
+        imports_exactly("inventory.services.levels", "change"),
+        allowed=frozenset({STOCK_SQL, LEDGER, RESERVATIONS}),
+        refuses=(
+            "from inventory.services.levels import Delta, change",
+            "from inventory.services import levels\nlevels.change({})",
+            "import inventory.services.levels\ninventory.services.levels.change({})",
+        ),
+        lets_pass=("from inventory.services.levels import read_shelf", "ledger.exchange({})"),
+    ),
+    Rule(
         "only the ledger writes stock movements",
-        inserts_rows_of("StockMovement", "inventory_stockmovement"),
-        allowed=frozenset(ON_HAND_DOOR),
+        writes_rows_of("StockMovement", "inventory_stockmovement"),
+        allowed=frozenset({LEDGER}),
         refuses=(
             "StockMovement.objects.create(quantity=1)",
             "StockMovement(quantity=1).save()",
@@ -243,7 +289,7 @@ RULES = [
     ),
     Rule(
         "only workbox/core/events.py writes the event log",
-        inserts_rows_of("Event", "core_event"),
+        writes_rows_of("Event", "core_event"),
         allowed=frozenset({"workbox/core/events.py"}),
         refuses=(
             "Event.objects.create(type='x')",

@@ -1,4 +1,4 @@
-"""The rules of the house, held to every file we have: one door per write, honest tests and names, no machine's traces."""
+"""The rules of the house, held to every file we have: one door per write, honest tests, no machine's traces."""
 
 import os
 import re
