@@ -51,7 +51,8 @@ def on_servers(arguments: list[str]) -> bool:
     """The whole suite but the browser on MariaDB + Redis; what is missing on this machine is said, and fails in CI."""
     named = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
     if len(named) == 1:
-        return not_run(f"{named[0]} is set, and its sibling is not: set both DATABASE_URL and REDIS_URL, or neither")
+        say(f"FAILED: {named[0]} is set and its sibling is not; set both DATABASE_URL and REDIS_URL, or neither")
+        return False
     if not named and (missing := services.missing_binaries()):
         return not_run(f"this machine lacks {', '.join(missing)} (Debian: scripts/apt-install.sh installs them)")
     if not install_driver():
@@ -66,7 +67,7 @@ def on_servers(arguments: list[str]) -> bool:
 
 def install_driver() -> bool:
     """The production set, which holds mysqlclient, on top of what tests need; False when it cannot be built."""
-    make = ["make", "--no-print-directory", ".venv/installed-production"]
+    make = ["make", "--silent", ".venv/installed-production"]
     return subprocess.run(make, cwd=ROOT, check=False).returncode == 0
 
 
