@@ -1,0 +1,3 @@
+"""Routes of inventory."""
+
+urlpatterns: list[object] = []

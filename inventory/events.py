@@ -1,0 +1,43 @@
+"""The facts inventory tells the world, with the keys their frames show."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from workbox.core.events import CATALOG, STOCK, NewEvent
+
+
+def inventory_update(
+    *,
+    product_id: int,
+    sku: str,
+    name: str,
+    price: Decimal,
+    on_hand: Decimal,
+    reserved: Decimal,
+    available: Decimal,
+    version: int,
+    levels: Iterable[tuple[int, Decimal, Decimal]],
+) -> NewEvent:
+    """A product's stock (and price) as it is now, in all and per warehouse: `levels` are (warehouse id, on hand, reserved)."""
+    payload: dict[str, Any] = {
+        "inventory_id": product_id,
+        "name": name,
+        "stock_quantity": available,
+        "price": price,
+        "sku": sku,
+        "on_hand": on_hand,
+        "reserved": reserved,
+        "version": version,
+        "by_warehouse": [
+            {"warehouse_id": warehouse_id, "quantity": there, "reserved": promised, "available": there - promised}
+            for warehouse_id, there, promised in levels
+        ],
+    }
+    return NewEvent("inventory_update", STOCK, product_id, payload)
+
+
+def product_updated(*, product_id: int, sku: str, name: str, price: Decimal, is_active: bool) -> NewEvent:
+    """A product was made, edited, retired or restored."""
+    payload = {"inventory_id": product_id, "sku": sku, "name": name, "price": price, "is_active": is_active}
+    return NewEvent("product_updated", CATALOG, product_id, payload)

@@ -1,0 +1,30 @@
+"""The tables that are the truth about what stands on the shelves."""
+
+from inventory.models.catalog import Barcode, Category, Product, UnitOfMeasure
+from inventory.models.stock import (
+    INBOUND_TYPES,
+    OUTBOUND_TYPES,
+    MovementType,
+    ProductStock,
+    Reservation,
+    StockLevel,
+    StockMovement,
+    StockOperation,
+    Warehouse,
+)
+
+__all__ = [
+    "INBOUND_TYPES",
+    "OUTBOUND_TYPES",
+    "Barcode",
+    "Category",
+    "MovementType",
+    "Product",
+    "ProductStock",
+    "Reservation",
+    "StockLevel",
+    "StockMovement",
+    "StockOperation",
+    "UnitOfMeasure",
+    "Warehouse",
+]

@@ -1,0 +1,203 @@
+"""Making, editing, retiring and restoring products, always together with their stock row and the news of it."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from inventory.errors import ProductUnknown, WarehouseUnknown
+from inventory.events import inventory_update, product_updated
+from inventory.models import Category, MovementType, Product, ProductStock, StockLevel, StockOperation, UnitOfMeasure, Warehouse
+from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
+from workbox.core import events
+from workbox.core.db import transactional
+from workbox.core.errors import Conflict, Invalid, RuleViolation
+
+DEFAULT_UNIT = "piece"
+SKU_STEM_LENGTH = 24
+EDITABLE = frozenset(
+    {"sku", "name", "description", "price", "unit_cost", "reorder_threshold", "reorder_quantity", "is_active", "is_stocked"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningStock:
+    """What is there when a product is first recorded."""
+
+    quantity: Decimal
+    warehouse_id: int | None = None
+    unit_cost: Decimal | None = None
+
+
+def category_named(name: str | None) -> Category | None:
+    """The category of that name, made when it is new; None for an empty name."""
+    name = (name or "").strip()
+    if not name:
+        return None
+    found = Category.objects.filter(name__iexact=name).first()
+    return found or Category.objects.get_or_create(name=name)[0]
+
+
+def unit_coded(code: str | None) -> UnitOfMeasure:
+    """The unit of measure with that code (default `piece`); raises Invalid when there is none."""
+    code = (code or DEFAULT_UNIT).strip()
+    found = UnitOfMeasure.objects.filter(code__iexact=code).first()
+    if found is None:
+        if code.lower() == DEFAULT_UNIT:
+            return UnitOfMeasure.objects.get_or_create(code=DEFAULT_UNIT, defaults={"name": "Piece"})[0]
+        known = ", ".join(UnitOfMeasure.objects.values_list("code", flat=True))
+        raise Invalid(f"There is no unit of measure “{code}”; known: {known}.", fields={"unit_of_measure": ["unknown unit"]})
+    return found
+
+
+def sku_from(name: str) -> str:
+    """A new SKU made from a product's name: `DESK-LAMP-7F3A2C`."""
+    stem = re.sub(r"[^A-Z0-9]+", "-", name.upper()).strip("-")[:SKU_STEM_LENGTH].strip("-") or "ITEM"
+    return f"{stem}-{secrets.token_hex(3).upper()}"
+
+
+@transactional
+def create_product(
+    *,
+    name: str,
+    sku: str | None = None,
+    category: str | None = None,
+    unit: str | None = None,
+    opening: OpeningStock | None = None,
+    actor_id: int | None = None,
+    **values: Any,
+) -> Product:
+    """A new product with its stock row, its opening movement (if any) and the news of both.
+
+    Without a SKU one is made from the name, and a name in use is refused then (RuleViolation); a SKU in use is always
+    refused. `values` are further Product fields.
+    """
+    if sku is None and Product.objects.filter(name__iexact=name).exists():
+        raise RuleViolation(
+            f"A product named “{name}” exists already; give this one a SKU if it is a different product.",
+            code="duplicate_name",
+            fields={"name": ["already in use"]},
+        )
+    product = Product(
+        name=name, sku=sku or sku_from(name), category=category_named(category), unit=unit_coded(unit), **_known(values)
+    )
+    _save(product)
+    ProductStock.objects.create(product=product)
+    _announce_product(product)
+    if opening is not None and opening.quantity:
+        if opening.quantity < 0:
+            raise Invalid("Stock may not be negative.", fields={"stock_quantity": ["may not be negative"]})
+        warehouse_id = opening.warehouse_id or default_warehouse().pk
+        line = Movement(product.pk, warehouse_id, MovementType.PURCHASE, opening.quantity, opening.unit_cost or product.unit_cost)
+        post([line], kind=StockOperation.Kind.OPENING, reason="Opening stock", actor_id=actor_id)
+    return product
+
+
+@transactional
+def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
+    """Change a product's own fields (price, name …) and tell the screens; its stock is changed by the ledger, not here.
+
+    Raises ProductUnknown, RuleViolation for a SKU in use, Invalid for an unknown unit.
+    """
+    lock_stock(product_id)
+    product = Product.objects.select_for_update().select_related("category", "unit").get(id=product_id)
+    changes = dict(changes)
+    if "category" in changes:
+        product.category = category_named(changes.pop("category"))
+    if "unit" in changes:
+        product.unit = unit_coded(changes.pop("unit"))
+    for name, value in _known(changes).items():
+        setattr(product, name, value)
+    _save(product)
+    _announce_product(product)
+    return product
+
+
+@transactional
+def retire_product(product_id: int) -> Product:
+    """The product is no longer sold or listed; its history and stock stay."""
+    return update_product(product_id, changes={"is_active": False})
+
+
+@transactional
+def restore_product(product_id: int) -> Product:
+    """A retired product is sold and listed again."""
+    return update_product(product_id, changes={"is_active": True})
+
+
+@transactional
+def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
+    """Turn a warehouse into one that sells or one that does not; available stock of every product in it follows."""
+    warehouse = Warehouse.objects.filter(id=warehouse_id).first()
+    if warehouse is None:
+        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
+    if warehouse.is_sellable == is_sellable:
+        return warehouse
+    levels = list(StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id"))
+    if not is_sellable and any(level.reserved for level in levels):
+        raise Conflict("Orders hold stock in this warehouse; ship or cancel them first.", code="stock_promised")
+    product_ids = [level.product_id for level in levels]
+    stocks = {
+        row.product_id: row
+        for row in ProductStock.objects.select_for_update().filter(product_id__in=product_ids).order_by("product_id")
+    }
+    for level in levels:
+        stock = stocks[level.product_id]
+        stock.available += level.available if is_sellable else -level.available
+        stock.version += 1
+    ProductStock.objects.bulk_update(stocks.values(), ["available", "version"], batch_size=500)
+    warehouse.is_sellable = is_sellable
+    warehouse.save(update_fields=["is_sellable"])
+    products = Product.objects.filter(id__in=product_ids).in_bulk()
+    events.append(_stock_event(products[one], stocks[one]) for one in sorted(stocks))
+    return warehouse
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(values) - EDITABLE
+    if unknown:
+        raise TypeError(f"not a product field: {', '.join(sorted(unknown))}")
+    return dict(values)
+
+
+def _save(product: Product) -> None:
+    if not product.name.strip():
+        raise Invalid("A product needs a name.", fields={"name": ["may not be blank"]})
+    try:
+        with transaction.atomic():
+            product.save()
+    except IntegrityError as error:
+        if Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists():
+            raise RuleViolation(
+                f"The SKU {product.sku} is in use; choose another one.", code="duplicate_sku", fields={"sku": ["already in use"]}
+            ) from error
+        raise
+
+
+def _announce_product(product: Product) -> None:
+    """Expects the product's totals row to be locked or new, so that the facts below are the newest."""
+    stock = ProductStock.objects.filter(product_id=product.pk).first()
+    if stock is None:
+        raise ProductUnknown(f"There is no product {product.pk}.")
+    news = product_updated(
+        product_id=product.pk, sku=product.sku, name=product.name, price=product.price, is_active=product.is_active
+    )
+    events.append([_stock_event(product, stock), news])
+
+
+def _stock_event(product: Product, stock: ProductStock) -> events.NewEvent:
+    return inventory_update(
+        product_id=product.pk,
+        sku=product.sku,
+        name=product.name,
+        price=product.price,
+        on_hand=stock.on_hand,
+        reserved=stock.reserved,
+        available=stock.available,
+        version=stock.version,
+        levels=StockLevel.objects.filter(product_id=product.pk).values_list("warehouse_id", "on_hand", "reserved"),
+    )

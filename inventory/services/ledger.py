@@ -1,0 +1,313 @@
+"""The stock ledger's one door: every change of what is physically there is posted here, and nowhere else.
+
+An operation is one business act; its movements are its signed lines. Nothing is ever edited or deleted: a mistake is
+corrected by `reverse`, an operation that points at the one it undoes. Lock order: see `levels.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from inventory.errors import AlreadyReversed, InsufficientStock, ProductUnknown, Shortage, WarehouseUnknown
+from inventory.events import inventory_update
+from inventory.models import (
+    INBOUND_TYPES,
+    OUTBOUND_TYPES,
+    MovementType,
+    Product,
+    ProductStock,
+    StockLevel,
+    StockMovement,
+    StockOperation,
+    Warehouse,
+)
+from inventory.services.levels import Delta, Shelf, ShelfProduct, StockAfter, change, ensure_levels, read_shelf
+from workbox.core import context, events
+from workbox.core.db import insert_rows, transactional, utc_text
+from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
+from workbox.core.numbers import QUANTITY_MAX, has_places, plain
+
+ZERO = Decimal(0)
+Kind = StockOperation.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A line to post. `quantity` is signed already (see `signed`); `unit_cost` is what one unit cost us."""
+
+    product_id: int
+    warehouse_id: int
+    movement_type: str
+    quantity: Decimal
+    unit_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A posted operation: its id, its movements' ids in line order, and each product's stock right after."""
+
+    operation_id: int
+    movement_ids: list[int]
+    stock: dict[int, StockAfter]
+    shelf: Shelf
+
+
+def signed(movement_type: str, quantity: Decimal) -> Decimal:
+    """The signed quantity of a movement: the type decides, whatever sign the client sent; an adjustment keeps its own."""
+    if movement_type in INBOUND_TYPES:
+        return abs(quantity)
+    if movement_type in OUTBOUND_TYPES:
+        return -abs(quantity)
+    return quantity
+
+
+def check_quantity(quantity: Decimal, product: ShelfProduct, *, name: str = "quantity") -> None:
+    """Raise Invalid when the quantity is zero, too large, or finer than the product's unit of measure allows."""
+    if quantity == 0:
+        raise Invalid(f"{name} must not be zero.", fields={name: ["must not be zero"]})
+    if abs(quantity) > QUANTITY_MAX:
+        raise Invalid(f"{name} may be at most {QUANTITY_MAX}.", fields={name: [f"may be at most {QUANTITY_MAX}"]})
+    if not has_places(quantity, product.decimal_places):
+        message = (
+            "must be a whole number" if product.decimal_places == 0 else f"may have at most {product.decimal_places} decimal places"
+        )
+        raise Invalid(f"{name} of {product.name} ({product.sku}) {message}.", fields={name: [message]})
+
+
+@transactional
+def post(
+    movements: Sequence[Movement],
+    *,
+    kind: str = Kind.MOVEMENT,
+    reason: str = "",
+    reference: str = "",
+    occurred_at: datetime | None = None,
+    consuming: Mapping[int, Decimal] | None = None,
+    reverses_id: int | None = None,
+    actor_id: int | None = None,
+) -> Posted:
+    """Post one operation: balances, totals, movements and events change together or not at all.
+
+    `consuming` (level id → quantity) are promises that end with these movements; only `reservations.consume` passes it.
+    Raises Invalid (zero, precision), ProductUnknown, WarehouseUnknown, and InsufficientStock with every short product
+    when unpromised stock would fall below zero. Runs in its caller's transaction or one of its own.
+    """
+    shelf = _shelf_for(movements)
+    deltas = _deltas(movements, shelf, consuming or {})
+    now = utc_text(occurred_at)
+    operation_id = insert_rows(
+        StockOperation._meta.db_table,
+        ("kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at"),
+        [(kind, reason, reference, actor_id or context.actor_id.get(), context.request_id.get(), reverses_id, now, utc_text())],
+    )[0]
+    after = change(deltas)
+    movement_ids = insert_rows(
+        StockMovement._meta.db_table,
+        ("operation_id", "product_id", "warehouse_id", "movement_type", "quantity", "unit_cost", "balance_after", "created_at"),
+        [
+            (operation_id, line.product_id, line.warehouse_id, line.movement_type, line.quantity, line.unit_cost, balance, now)
+            for line, balance in zip(movements, _balances(movements, after), strict=True)
+        ],
+    )
+    announce(shelf, after)
+    return Posted(operation_id, movement_ids, after, shelf)
+
+
+def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
+    """Append one `inventory_update` per changed product; expects the change's transaction."""
+    events.append(stock_events(shelf, after))
+
+
+def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.NewEvent]:
+    """The changed products' facts, in product order."""
+    return [
+        inventory_update(
+            product_id=product_id,
+            sku=shelf.products[product_id].sku,
+            name=shelf.products[product_id].name,
+            price=shelf.products[product_id].price,
+            on_hand=stock.on_hand,
+            reserved=stock.reserved,
+            available=stock.available,
+            version=stock.version,
+            levels=[row[:3] for row in stock.levels.values()],
+        )
+        for product_id, stock in sorted(after.items())
+    ]
+
+
+def _shelf_for(movements: Sequence[Movement]) -> Shelf:
+    if not movements:
+        raise Invalid("An operation needs at least one movement.")
+    product_ids = {line.product_id for line in movements}
+    shelf = read_shelf(product_ids)
+    missing = sorted(product_ids - shelf.products.keys())
+    if missing:
+        raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]})
+    new = {
+        (line.product_id, line.warehouse_id) for line in movements if shelf.level(line.product_id, line.warehouse_id) is None
+    }
+    for line in movements:
+        product = shelf.products[line.product_id]
+        check_quantity(line.quantity, product)
+        if not product.is_stocked:
+            raise RuleViolation(f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked")
+    if new:
+        _check_warehouses({warehouse_id for _, warehouse_id in new})
+        ensure_levels(new)
+        shelf = read_shelf(product_ids)
+    return shelf
+
+
+def _check_warehouses(warehouse_ids: Iterable[int]) -> None:
+    wanted = set(warehouse_ids)
+    found = set(Warehouse.objects.filter(id__in=wanted, is_active=True).values_list("id", flat=True))
+    if wanted - found:
+        missing = ", ".join(map(str, sorted(wanted - found)))
+        raise WarehouseUnknown(f"There is no open warehouse {missing}.", fields={"warehouse_id": ["unknown warehouse"]})
+
+
+def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int, Decimal]) -> dict[int, Delta]:
+    deltas: dict[int, Delta] = {}
+    shortages: list[Shortage] = []
+    wanted: dict[int, Decimal] = {}
+    for line in movements:
+        level = shelf.level(line.product_id, line.warehouse_id)
+        assert level is not None  # noqa: S101  (narrowing: _shelf_for made it)
+        wanted[level.id] = wanted.get(level.id, ZERO) + line.quantity
+    for levels in shelf.levels.values():
+        for level in levels:
+            if level.id not in wanted:
+                continue
+            consumed = consuming.get(level.id, ZERO)
+            deltas[level.id] = Delta(level.product_id, wanted[level.id], -consumed, level.is_sellable)
+            left = level.available + consumed + wanted[level.id]
+            if left < 0:
+                product = shelf.products[level.product_id]
+                shortages.append(Shortage(product.id, product.sku, product.name, -wanted[level.id], level.available + consumed))
+    if shortages:
+        raise InsufficientStock(shortages)
+    return deltas
+
+
+def _balances(movements: Sequence[Movement], after: Mapping[int, StockAfter]) -> list[Decimal]:
+    """The running on-hand after each line, worked back from the level's final balance."""
+    final = {
+        (product_id, warehouse_id): on_hand
+        for product_id, stock in after.items()
+        for warehouse_id, on_hand, *_ in stock.levels.values()
+    }
+    balances: list[Decimal] = []
+    for line in reversed(movements):
+        key = (line.product_id, line.warehouse_id)
+        balances.append(final[key])
+        final[key] -= line.quantity
+    return balances[::-1]
+
+
+def default_warehouse() -> Warehouse:
+    """Where stock goes when nobody names a place: the open, sellable warehouse with the lowest priority number."""
+    found = Warehouse.objects.filter(is_active=True, is_sellable=True).order_by("priority", "id").first()
+    if found is None:
+        raise RuleViolation("There is no sellable warehouse yet; create one first (POST /api/v1/warehouses/).", code="no_warehouse")
+    return found
+
+
+@transactional
+def adjust(
+    product_id: int,
+    *,
+    quantity: Decimal,
+    reason: str,
+    warehouse_id: int | None = None,
+    reference: str = "",
+    actor_id: int | None = None,
+) -> Posted:
+    """Post a signed adjustment with its reason; raises Invalid without a reason, otherwise as `post`."""
+    if not reason.strip():
+        raise Invalid("Say why: an adjustment needs a reason.", fields={"reason": ["this field is required"]})
+    line = Movement(product_id, warehouse_id or default_warehouse().pk, MovementType.ADJUSTMENT, quantity)
+    return post([line], kind=Kind.ADJUSTMENT, reason=reason.strip(), reference=reference, actor_id=actor_id)
+
+
+@transactional
+def set_quantity(
+    product_id: int,
+    *,
+    available: Decimal | None = None,
+    on_hand: Decimal | None = None,
+    compare_quantity: Decimal | None = None,
+    warehouse_id: int | None = None,
+    reason: str = "",
+    actor_id: int | None = None,
+) -> Posted | None:
+    """Make the product's available (or physical) quantity equal to the target by posting the difference as an adjustment.
+
+    Without a warehouse the target is the total over sellable warehouses; what must go is taken by warehouse priority, what
+    is added goes to the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed
+    (412) when it has moved. Returns None when nothing had to change. Raises InsufficientStock when promised stock would go.
+    """
+    lock_stock(product_id)
+    shelf = read_shelf([product_id])
+    levels = [
+        level for level in shelf.levels[product_id] if (level.warehouse_id == warehouse_id if warehouse_id else level.is_sellable)
+    ]
+    current = sum((level.on_hand if on_hand is not None else level.available for level in levels), ZERO)
+    if compare_quantity is not None and compare_quantity != current:
+        raise PreconditionFailed(
+            f"The quantity is {plain(current)} now, not {plain(compare_quantity)}; look again and decide on the new number.",
+            extra={"current_quantity": current},
+        )
+    target = on_hand if on_hand is not None else available
+    if target is None or target < 0:
+        raise Invalid("A quantity may not be negative.", fields={"quantity": ["may not be negative"]})
+    change_by = target - current
+    if change_by == 0:
+        return None
+    lines: list[Movement] = []
+    if change_by < 0 and not warehouse_id:
+        for level in levels:
+            taken = min(level.available, -change_by)
+            if taken > 0:
+                lines.append(Movement(product_id, level.warehouse_id, MovementType.ADJUSTMENT, -taken))
+                change_by += taken
+    if change_by:
+        lines.append(Movement(product_id, warehouse_id or default_warehouse().pk, MovementType.ADJUSTMENT, change_by))
+    text = reason.strip() or f"Quantity set to {plain(target)}"
+    return post(lines, kind=Kind.ADJUSTMENT, reason=text, actor_id=actor_id)
+
+
+def lock_stock(product_id: int) -> None:
+    """Hold the product's levels until the transaction ends, so that what is read next stays true; raises ProductUnknown."""
+    if not StockLevel.objects.filter(product_id=product_id).exists() and not Product.objects.filter(id=product_id).exists():
+        raise ProductUnknown(f"There is no product {product_id}.", fields={"product_id": ["unknown product"]})
+    ids = list(StockLevel.objects.filter(product_id=product_id).order_by("id").values_list("id", flat=True))
+    list(StockLevel.objects.select_for_update().filter(id__in=ids).order_by("id"))
+    # The totals row last: it also stands for levels that somebody may be making right now.
+    ProductStock.objects.select_for_update().filter(product_id=product_id).first()
+
+
+@transactional
+def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
+    """Undo an operation by a counter-operation that points at it; possible once.
+
+    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead), Invalid
+    without a reason, InsufficientStock when what came in is already promised or gone.
+    """
+    if not reason.strip():
+        raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})
+    operation = StockOperation.objects.select_for_update().filter(id=operation_id).first()
+    if operation is None:
+        raise NotFound(f"There is no stock operation {operation_id}.")
+    if StockOperation.objects.filter(reverses_id=operation_id).exists():
+        raise AlreadyReversed(f"Operation {operation_id} has been reversed already.")
+    if operation.kind in (Kind.SHIPMENT, Kind.RETURN):
+        raise RuleViolation(
+            "This operation belongs to an order; use the order's return instead of a reversal.", code="belongs_to_order"
+        )
+    lines = [
+        Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)
+        for row in operation.movements.order_by("id")
+    ]
+    return post(lines, kind=Kind.REVERSAL, reason=reason.strip(), reverses_id=operation_id, actor_id=actor_id)

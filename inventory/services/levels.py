@@ -1,0 +1,243 @@
+"""The plain SQL under ledger and reservations: read what is on the shelves, change it guarded, read what became of it.
+
+Only `ledger.py` and `reservations.py` may call `change`. The same text runs on SQLite and MySQL; ROUND keeps SQLite's
+binary numbers exact to three places and is a no-op on MySQL's decimals. Lock order, for the whole product: idempotency
+row → order row → stock levels by id (one statement) → product totals by id (one statement) → their children → events.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.db import connection
+
+from inventory.models import StockLevel
+from workbox.core.db import TryAgain, marks, retrying, utc_text
+from workbox.core.numbers import as_money, as_quantity
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfProduct:
+    """What the hot path needs to know of a product."""
+
+    id: int
+    sku: str
+    name: str
+    price: Decimal
+    is_active: bool
+    is_stocked: bool
+    decimal_places: int
+
+
+@dataclass(slots=True)
+class ShelfLevel:
+    """One product in one open warehouse, as read."""
+
+    id: int
+    product_id: int
+    warehouse_id: int
+    on_hand: Decimal
+    reserved: Decimal
+    is_sellable: bool
+    priority: int
+
+    @property
+    def available(self) -> Decimal:
+        """On hand and not promised."""
+        return self.on_hand - self.reserved
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Products by id, and their levels by product id in sourcing order (warehouse priority, then id)."""
+
+    products: dict[int, ShelfProduct] = field(default_factory=dict)
+    levels: dict[int, list[ShelfLevel]] = field(default_factory=dict)
+
+    def level(self, product_id: int, warehouse_id: int) -> ShelfLevel | None:
+        """The level of this product in this warehouse, if it has one."""
+        return next((one for one in self.levels.get(product_id, ()) if one.warehouse_id == warehouse_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """How one level changes: signed quantities, and whether its warehouse sells."""
+
+    product_id: int
+    on_hand: Decimal
+    reserved: Decimal
+    is_sellable: bool
+
+
+@dataclass(slots=True)
+class StockAfter:
+    """A product's stock right after a change, consistent because the change holds its totals row."""
+
+    product_id: int
+    on_hand: Decimal
+    reserved: Decimal
+    available: Decimal
+    version: int
+    levels: dict[int, tuple[int, Decimal, Decimal, bool]]  # level id → (warehouse id, on hand, reserved, sellable)
+
+
+def read_shelf(product_ids: Iterable[int]) -> Shelf:
+    """Products with their unit and every level, in one statement without locks; decide on it, then change guarded.
+
+    In a repeated transaction (somebody took the stock between reading and changing) the levels are locked first, so
+    that the second decision stands.
+    """
+    ids = sorted(set(product_ids))
+    shelf = Shelf()
+    if not ids:
+        return shelf
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
+            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority"
+            " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+            " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
+            " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+            f" WHERE p.id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
+            ids,
+        )
+        for row in cursor.fetchall():
+            product_id = row[0]
+            if product_id not in shelf.products:
+                shelf.products[product_id] = ShelfProduct(
+                    product_id, row[1], row[2], as_money(row[3]), bool(row[4]), bool(row[5]), row[6]
+                )
+                shelf.levels[product_id] = []
+            if row[7] is not None:
+                shelf.levels[product_id].append(
+                    ShelfLevel(row[7], product_id, row[8], as_quantity(row[9]), as_quantity(row[10]), bool(row[11]), row[12])
+                )
+    for levels in shelf.levels.values():
+        levels.sort(key=lambda level: (level.priority, level.warehouse_id))
+    if retrying():
+        lock_levels(shelf)
+    return shelf
+
+
+def lock_levels(shelf: Shelf) -> None:
+    """Lock every level on the shelf, in id order, and take over its present numbers."""
+    by_id = {level.id: level for levels in shelf.levels.values() for level in levels}
+    if not by_id:
+        return
+    suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, on_hand, reserved FROM inventory_stocklevel WHERE id IN ({marks(len(by_id))}) ORDER BY id{suffix}",  # noqa: S608
+            sorted(by_id),
+        )
+        for level_id, on_hand, reserved in cursor.fetchall():
+            by_id[level_id].on_hand, by_id[level_id].reserved = as_quantity(on_hand), as_quantity(reserved)
+
+
+def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
+    """Make empty levels for (product id, warehouse id) pairs that have none; concurrent makers of one pair are fine."""
+    StockLevel.objects.bulk_create(
+        [StockLevel(product_id=product_id, warehouse_id=warehouse_id) for product_id, warehouse_id in sorted(set(pairs))],
+        ignore_conflicts=True,
+    )
+
+
+def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
+    """Apply signed deltas (level id → Delta) to levels and totals, all of them or none; returns the stock afterwards.
+
+    Three statements, whatever the number of lines. Raises TryAgain when a guard refuses: somebody changed a level
+    between the caller's plain read and this statement.
+    """
+    now = utc_text()
+    _change_levels(deltas, now)
+    products = sorted({delta.product_id for delta in deltas.values()})
+    _change_totals(deltas, products)
+    return _read_after(products)
+
+
+def _change_levels(deltas: Mapping[int, Delta], now: str) -> None:
+    ids = sorted(deltas)
+    on_hand = _case("id", [(one, deltas[one].on_hand) for one in ids])
+    reserved = _case("id", [(one, deltas[one].reserved) for one in ids])
+    moves_stock = any(delta.on_hand for delta in deltas.values())
+    moves_promise = any(delta.reserved for delta in deltas.values())
+    assignments, guards = ["updated_at = %s"], []
+    values: list[object] = [now]
+    if moves_stock:
+        assignments.append(f"on_hand = ROUND(on_hand + {on_hand[0]}, 3)")
+        values += on_hand[1]
+    if moves_promise:
+        assignments.append(f"reserved = ROUND(reserved + {reserved[0]}, 3)")
+        values += reserved[1]
+    values += ids
+    left, right = "on_hand", "reserved"
+    if moves_stock:
+        left = f"ROUND(on_hand + {on_hand[0]}, 3)"
+        values += on_hand[1]
+    if moves_promise:
+        right = f"ROUND(reserved + {reserved[0]}, 3)"
+        values += reserved[1]
+    guards.append(f"{left} >= {right}")
+    if any(delta.reserved < 0 for delta in deltas.values()):
+        guards.append(f"ROUND(reserved + {reserved[0]}, 3) >= 0")
+        values += reserved[1]
+    sql = (
+        f"UPDATE inventory_stocklevel SET {', '.join(assignments)}"  # noqa: S608  (only placeholders)
+        f" WHERE id IN ({marks(len(ids))}) AND {' AND '.join(guards)}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        if cursor.rowcount != len(ids):
+            raise TryAgain("a stock level moved")
+
+
+def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
+    totals = {product_id: [ZERO, ZERO, ZERO] for product_id in products}
+    for delta in deltas.values():
+        total = totals[delta.product_id]
+        total[0] += delta.on_hand
+        total[1] += delta.reserved
+        if delta.is_sellable:
+            total[2] += delta.on_hand - delta.reserved
+    assignments, values = ["version = version + 1"], []
+    for column, name in enumerate(("on_hand", "reserved", "available")):
+        if any(total[column] for total in totals.values()):
+            sql, arguments = _case("product_id", [(one, totals[one][column]) for one in products])
+            assignments.append(f"{name} = ROUND({name} + {sql}, 3)")
+            values += arguments
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE inventory_productstock SET {', '.join(assignments)} WHERE product_id IN ({marks(len(products))})",  # noqa: S608
+            [*values, *products],
+        )
+        if cursor.rowcount != len(products):
+            raise RuntimeError(f"a product without a stock row among {products}; run manage.py verify_stock")
+
+
+def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[object]]:
+    """`CASE column WHEN … THEN … END` and its parameters."""
+    text = "(CASE " + column + " WHEN %s THEN %s" * len(pairs) + " END)"
+    return text, [value for pair in pairs for value in pair]
+
+
+def _read_after(products: list[int]) -> dict[int, StockAfter]:
+    after: dict[int, StockAfter] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"
+            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
+            " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
+            " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+            f" WHERE s.product_id IN ({marks(len(products))})",  # noqa: S608
+            products,
+        )
+        for row in cursor.fetchall():
+            stock = after.get(row[0])
+            if stock is None:
+                stock = after[row[0]] = StockAfter(
+                    row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {}
+                )
+            stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
+    return after

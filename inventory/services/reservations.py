@@ -1,0 +1,216 @@
+"""Promises on stock: reserve, release, consume. The only place that changes `reserved`.
+
+A reservation says how much of one level is promised to one holder (an order line). Callers hold their order's row lock, so
+nobody else touches the same holder's reservations. Lock order: see `levels.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+
+from inventory.errors import InsufficientStock, Shortage
+from inventory.models import MovementType, Reservation, StockOperation
+from inventory.services.ledger import Movement, Posted, post
+from inventory.services.levels import Delta, Shelf, ShelfLevel, StockAfter, change
+from workbox.core.db import insert_rows, marks, utc_text
+from workbox.core.numbers import as_quantity
+
+ZERO = Decimal(0)
+ORDER_LINE = Reservation.Holder.ORDER_LINE.value
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """How much of a product one holder (an order line id) wants."""
+
+    holder_id: int
+    product_id: int
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """How much of one level a demand is filled from."""
+
+    demand: Demand
+    level: ShelfLevel
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open promise: how much of which level a holder still has."""
+
+    id: int
+    holder_id: int
+    level_id: int
+    product_id: int
+    warehouse_id: int
+    quantity: Decimal
+    is_sellable: bool
+
+
+def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None) -> list[Take]:
+    """Decide which levels fill the demands: the first warehouse by priority that can fill a line alone, else a split.
+
+    Pure: reads `shelf`, changes nothing. With `warehouse_id` only that warehouse counts. Raises InsufficientStock with every
+    short product.
+    """
+    left: dict[int, Decimal] = {}
+    takes: list[Take] = []
+    shortages: dict[int, Shortage] = {}
+    for demand in demands:
+        levels = [
+            level
+            for level in shelf.levels.get(demand.product_id, ())
+            if (level.warehouse_id == warehouse_id if warehouse_id is not None else level.is_sellable)
+        ]
+        free = [(level, left.get(level.id, level.available)) for level in levels]
+        total = sum((one for _, one in free), ZERO)
+        if total < demand.quantity:
+            product = shelf.products[demand.product_id]
+            wanted = sum((one.quantity for one in demands if one.product_id == product.id), ZERO)
+            available = sum((level.available for level in levels), ZERO)
+            shortages[product.id] = Shortage(product.id, product.sku, product.name, wanted, available)
+            continue
+        alone = next((level for level, one in free if one >= demand.quantity), None)
+        needed = demand.quantity
+        for level, one in [(alone, demand.quantity)] if alone is not None else free:
+            taken = min(one, needed)
+            if taken > 0:
+                takes.append(Take(demand, level, taken))
+                left[level.id] = left.get(level.id, level.available) - taken
+                needed -= taken
+    if shortages:
+        raise InsufficientStock(list(shortages.values()))
+    return takes
+
+
+def reserve(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None) -> dict[int, StockAfter]:
+    """Promise stock to the demands, all of them or none; `available` falls, `on_hand` stays.
+
+    Four statements, whatever the number of lines. Expects the caller's transaction; `shelf` is what it read in it. Raises
+    InsufficientStock (every short product) or TryAgain when the stock moved since `shelf` was read.
+    """
+    takes = source(demands, shelf, warehouse_id=warehouse_id)
+    deltas: dict[int, Delta] = {}
+    rows: dict[tuple[int, int], Decimal] = {}
+    for take in takes:
+        before = deltas.get(take.level.id)
+        promised = take.quantity + (before.reserved if before else ZERO)
+        deltas[take.level.id] = Delta(take.level.product_id, ZERO, promised, take.level.is_sellable)
+        key = (take.demand.holder_id, take.level.id)
+        rows[key] = rows.get(key, ZERO) + take.quantity
+    after = change(deltas)
+    now = utc_text()
+    insert_rows(
+        Reservation._meta.db_table,
+        ("holder_type", "holder_id", "level_id", "quantity", "created_at"),
+        [(ORDER_LINE, holder_id, level_id, quantity, now) for (holder_id, level_id), quantity in rows.items()],
+    )
+    return after
+
+
+def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
+    """What these order lines still have promised, in level order."""
+    ids = sorted(holder_ids)
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id, r.quantity, w.is_sellable"
+            " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
+            " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0 ORDER BY r.level_id, r.id",  # noqa: S608
+            [ORDER_LINE, *ids],
+        )
+        return [Open(*row[:5], quantity=as_quantity(row[5]), is_sellable=bool(row[6])) for row in cursor.fetchall()]
+
+
+def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:
+    """End every open promise of these order lines; `available` rises by exactly what they still held.
+
+    Expects the caller's transaction with the order row locked. Returns the stock afterwards, empty when nothing was held.
+    """
+    held = open_reservations(holder_ids)
+    if not held:
+        return {}
+    deltas: dict[int, Delta] = {}
+    for one in held:
+        before = deltas.get(one.level_id)
+        deltas[one.level_id] = Delta(
+            one.product_id, ZERO, (before.reserved if before else ZERO) - one.quantity, one.is_sellable
+        )
+    after = change(deltas)
+    _reduce([(one.id, one.quantity) for one in held])
+    return after
+
+
+def consume(
+    wanted: Sequence[tuple[int, Decimal]],
+    *,
+    warehouse_id: int | None = None,
+    reference: str,
+    occurred_at: datetime | None = None,
+    actor_id: int | None = None,
+) -> Posted | None:
+    """Ship promised stock: post `sale` movements and end the promises they fulfil; `available` stays.
+
+    `wanted` are (order line id, quantity) pairs, taken from each line's promises, from `warehouse_id` only when given.
+    Returns None when the lines hold no stock (charges). Raises InsufficientStock when a line holds less than wanted there.
+    Expects the caller's transaction with the order row locked.
+    """
+    held = open_reservations(line_id for line_id, _ in wanted)
+    movements: list[Movement] = []
+    consuming: dict[int, Decimal] = {}
+    reductions: list[tuple[int, Decimal]] = []
+    short: list[tuple[int, Decimal, Decimal]] = []
+    for line_id, quantity in wanted:
+        needed = quantity
+        for one in held:
+            if one.holder_id != line_id or (warehouse_id is not None and one.warehouse_id != warehouse_id) or needed <= 0:
+                continue
+            taken = min(one.quantity, needed)
+            movements.append(Movement(one.product_id, one.warehouse_id, MovementType.SALE, -taken))
+            consuming[one.level_id] = consuming.get(one.level_id, ZERO) + taken
+            reductions.append((one.id, taken))
+            needed -= taken
+        if needed > 0:
+            short.append((line_id, quantity, quantity - needed))
+    if short:
+        raise InsufficientStock(_as_shortages(short, held))
+    if not movements:
+        return None
+    posted = post(
+        movements,
+        kind=StockOperation.Kind.SHIPMENT,
+        reference=reference,
+        occurred_at=occurred_at,
+        consuming=consuming,
+        actor_id=actor_id,
+    )
+    _reduce(reductions)
+    return posted
+
+
+def _as_shortages(short: Sequence[tuple[int, Decimal, Decimal]], held: Sequence[Open]) -> list[Shortage]:
+    products = {one.holder_id: one.product_id for one in held}
+    return [
+        Shortage(products.get(line_id, 0), "", f"order line {line_id}", quantity, available)
+        for line_id, quantity, available in short
+    ]
+
+
+def _reduce(reductions: Sequence[tuple[int, Decimal]]) -> None:
+    """Lower the open quantity of reservations (id, by how much)."""
+    ids = sorted(one for one, _ in reductions)
+    values: list[object] = [value for pair in reductions for value in pair]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"
+            f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",  # noqa: S608
+            [*values, *ids],
+        )

@@ -1,0 +1,30 @@
+"""The facts orders tell the world, with the keys their frames show."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from workbox.core.events import ORDERS, NewEvent
+
+
+def order_placed(
+    *, order_id: int, user_id: int | None, status: str, total_amount: Decimal, items: Sequence[dict[str, Any]]
+) -> NewEvent:
+    """A new order; `items` are rows of inventory_id, name, quantity, unit_price."""
+    payload = {"order_id": order_id, "user_id": user_id, "total_amount": total_amount, "items": list(items), "status": status}
+    return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id)
+
+
+def order_updated(
+    *, order_id: int, user_id: int | None, status: str, previous_status: str, total_amount: Decimal, **facts: Any
+) -> NewEvent:
+    """An order moved on (or was partly shipped or returned: then the statuses may be equal)."""
+    payload = {
+        "order_id": order_id,
+        "user_id": user_id,
+        "status": status,
+        "previous_status": previous_status,
+        "total_amount": total_amount,
+        **facts,
+    }
+    return NewEvent("order_updated", ORDERS, order_id, payload, owner_id=user_id)

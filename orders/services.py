@@ -1,0 +1,507 @@
+"""The life of an order: place, confirm, ship, deliver, cancel, return, counter sale.
+
+Each step is one transaction: the order row is claimed by a conditional UPDATE, then stock is promised, shipped or given
+back through `inventory.services`, then the news is appended. What the customer pays is fixed on the line when placed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import User
+from inventory.errors import ProductUnknown
+from inventory.models import MovementType, StockOperation, Warehouse
+from inventory.services import ledger, reservations
+from inventory.services.levels import Shelf, StockAfter, read_shelf
+from inventory.services.reservations import Demand
+from orders.errors import EmptyOrder, IllegalTransition, OrderUnknown
+from orders.events import order_placed, order_updated
+from orders.models import Order, OrderLine, Return, Shipment
+from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
+from workbox.core import events
+from workbox.core.db import as_utc, insert_rows, marks, transactional, utc_text
+from workbox.core.errors import Invalid
+from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
+
+ZERO = Decimal(0)
+LINES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line to order. `unit_price` overrides the catalogue price (imports: the price at the time)."""
+
+    product_id: int
+    quantity: Decimal
+    unit_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """A line as stored."""
+
+    id: int
+    product_id: int
+    sku: str
+    name: str
+    quantity: Decimal
+    unit_price: Decimal
+    shipped_quantity: Decimal = ZERO
+    returned_quantity: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """An order as stored, without reading it back."""
+
+    id: int
+    user_id: int | None
+    customer_id: int | None
+    warehouse_id: int | None
+    status: str
+    channel: str
+    total_amount: Decimal
+    notes: str
+    placed_at: datetime
+    confirmed_at: datetime | None
+    shipped_at: datetime | None
+    delivered_at: datetime | None
+    cancelled_at: datetime | None
+    updated_at: datetime
+    lines: tuple[PlacedLine, ...]
+
+
+def place_order(
+    items: Sequence[Item],
+    *,
+    user_id: int | None,
+    confirm: bool | None = None,
+    warehouse_id: int | None = None,
+    channel: str = Order.Channel.API,
+    customer_id: int | None = None,
+    placed_at: datetime | None = None,
+    external_reference: str | None = None,
+    notes: str = "",
+    lines_max: int = LINES_MAX,
+) -> PlacedOrder:
+    """A new order at today's prices; by default confirmed at once, so its stock is promised (`available` falls).
+
+    All or nothing. `confirm` None follows `WORKBOX_ORDERS_AUTO_CONFIRM`. Raises EmptyOrder, Invalid (too many lines,
+    precision), ProductUnknown, WarehouseUnknown, InsufficientStock with every short product.
+    """
+    if not items:
+        raise EmptyOrder("An order needs at least one line.", fields={"items": ["must not be empty"]})
+    if len(items) > lines_max:
+        raise Invalid(f"An order may have at most {lines_max} lines.", fields={"items": [f"at most {lines_max}"]})
+    wants_confirm = settings.WORKBOX_ORDERS_AUTO_CONFIRM if confirm is None else confirm
+    draft = _Draft(items, user_id, wants_confirm, warehouse_id, channel, customer_id, placed_at, external_reference, notes)
+    return _place(draft)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    items: Sequence[Item]
+    user_id: int | None
+    confirm: bool
+    warehouse_id: int | None
+    channel: str
+    customer_id: int | None
+    placed_at: datetime | None
+    external_reference: str | None
+    notes: str
+
+
+@transactional
+def _place(draft: _Draft) -> PlacedOrder:
+    shelf = read_shelf(item.product_id for item in draft.items)
+    _check_items(draft, shelf)
+    prices = [shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items]
+    total = sum((price * item.quantity for price, item in zip(prices, draft.items, strict=True)), ZERO)
+    if abs(total) > MONEY_MAX * 1000:
+        raise Invalid("The order's total is beyond what this shop can book.", fields={"items": ["total too large"]})
+    now = datetime.now(UTC)
+    placed_at = draft.placed_at or now
+    status = OrderStatus.CONFIRMED if draft.confirm else OrderStatus.PENDING
+    order_id = insert_rows(
+        Order._meta.db_table,
+        (
+            "user_id", "customer_id", "warehouse_id", "status", "channel", "total_amount", "external_reference", "notes",
+            "placed_at", "confirmed_at", "created_at", "updated_at",
+        ),
+        [
+            (
+                draft.user_id, draft.customer_id, draft.warehouse_id, status.value, draft.channel, total,
+                draft.external_reference, draft.notes, utc_text(placed_at), utc_text(placed_at) if draft.confirm else None,
+                utc_text(now), utc_text(now),
+            )
+        ],
+    )[0]  # fmt: skip
+    line_ids = insert_rows(
+        OrderLine._meta.db_table,
+        ("order_id", "product_id", "quantity", "unit_price", "shipped_quantity", "returned_quantity"),
+        [(order_id, item.product_id, item.quantity, price, 0, 0) for item, price in zip(draft.items, prices, strict=True)],
+    )
+    lines = tuple(
+        PlacedLine(line_id, item.product_id, shelf.products[item.product_id].sku, shelf.products[item.product_id].name, item.quantity, price)
+        for line_id, item, price in zip(line_ids, draft.items, prices, strict=True)
+    )
+    news: list[events.NewEvent] = []
+    if draft.confirm:
+        news += ledger.stock_events(shelf, _reserve(lines, shelf, draft.warehouse_id))
+    news.append(
+        order_placed(order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines))
+    )
+    events.append(news)
+    return PlacedOrder(
+        id=order_id,
+        user_id=draft.user_id,
+        customer_id=draft.customer_id,
+        warehouse_id=draft.warehouse_id,
+        status=status.value,
+        channel=draft.channel,
+        total_amount=total,
+        notes=draft.notes,
+        placed_at=placed_at,
+        confirmed_at=placed_at if draft.confirm else None,
+        shipped_at=None,
+        delivered_at=None,
+        cancelled_at=None,
+        updated_at=now,
+        lines=lines,
+    )
+
+
+def _check_items(draft: _Draft, shelf: Shelf) -> None:
+    missing = sorted({item.product_id for item in draft.items if item.product_id not in shelf.products})
+    retired = sorted({one.id for one in shelf.products.values() if not one.is_active})
+    if missing or (retired and draft.channel != Order.Channel.IMPORT):
+        wrong = [*missing, *retired]
+        raise ProductUnknown(
+            f"There is no product {', '.join(map(str, wrong))} for sale.", fields={"items": [f"unknown product {one}" for one in wrong]}
+        )
+    for index, item in enumerate(draft.items):
+        if item.quantity <= 0:
+            raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
+        ledger.check_quantity(item.quantity, shelf.products[item.product_id], name=f"items.{index}.quantity")
+    if draft.warehouse_id is not None and not Warehouse.objects.filter(id=draft.warehouse_id, is_active=True).exists():
+        raise ledger.WarehouseUnknown(
+            f"There is no open warehouse {draft.warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
+        )
+
+
+def _event_items(lines: Sequence[PlacedLine]) -> list[dict[str, Any]]:
+    return [
+        {"inventory_id": line.product_id, "name": line.name, "quantity": line.quantity, "unit_price": line.unit_price}
+        for line in lines
+    ]
+
+
+def _reserve(lines: Sequence[PlacedLine], shelf: Shelf, warehouse_id: int | None) -> dict[int, StockAfter]:
+    demands = [
+        Demand(line.id, line.product_id, line.quantity) for line in lines if shelf.products[line.product_id].is_stocked
+    ]
+    return reservations.reserve(demands, shelf, warehouse_id=warehouse_id) if demands else {}
+
+
+def _claim(order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatus | None, step: str, at: str, hint: str = "") -> PlacedOrder:
+    """Lock the order and set its new status (None: keep it) if the old one allows; returns the order *before* the step.
+
+    Raises OrderUnknown, IllegalTransition. Whoever comes second waits here and then sees the first one's status.
+    """
+    stamp = f", {at} = COALESCE({at}, %s)" if at else ""
+    now = utc_text()
+    before = read_order(order_id, lock=True)
+    if before.status not in {one.value for one in allowed}:
+        raise IllegalTransition(order_id, before.status, step, hint=hint)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s AND status = %s",  # noqa: S608
+            [status.value if status else before.status, now, *([now] if at else []), order_id, before.status],
+        )
+        if cursor.rowcount != 1:
+            raise IllegalTransition(order_id, before.status, step, hint=hint)
+    return before
+
+
+def read_order(order_id: int, *, lock: bool = False) -> PlacedOrder:
+    """The order with its lines; with `lock` its row is held until the transaction ends. Raises OrderUnknown."""
+    suffix = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, user_id, customer_id, warehouse_id, status, channel, total_amount, notes, placed_at, confirmed_at,"
+            f" shipped_at, delivered_at, cancelled_at, updated_at FROM orders_order WHERE id = %s{suffix}",  # noqa: S608
+            [order_id],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            raise OrderUnknown(f"There is no order {order_id}.")
+    lines = read_lines([order_id]).get(order_id, ())
+    moments = [as_utc(value) for value in row[8:14]]
+    placed_at, updated_at = moments[0], moments[5]
+    assert placed_at is not None and updated_at is not None  # noqa: S101, PT018  (NOT NULL columns)
+    return PlacedOrder(*row[:6], as_money(row[6]), row[7], placed_at, *moments[1:5], updated_at, tuple(lines))
+
+
+def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
+    """The lines of these orders, by order id, in one statement."""
+    found: dict[int, list[PlacedLine]] = {}
+    if not order_ids:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity, l.returned_quantity"
+            " FROM orders_orderline l JOIN inventory_product p ON p.id = l.product_id"
+            f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",  # noqa: S608
+            list(order_ids),
+        )
+        for row in cursor.fetchall():
+            found.setdefault(row[0], []).append(
+                PlacedLine(*row[1:5], as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]))
+            )
+    return found
+
+
+def _updated(before: PlacedOrder, status: str, **facts: Any) -> events.NewEvent:
+    return order_updated(
+        order_id=before.id,
+        user_id=before.user_id,
+        status=status,
+        previous_status=before.status,
+        total_amount=before.total_amount,
+        **facts,
+    )
+
+
+@transactional
+def confirm_order(order_id: int) -> PlacedOrder:
+    """A pending order becomes a promise: stock for every line is reserved, or nothing is.
+
+    Raises OrderUnknown, IllegalTransition (second confirm), InsufficientStock with every short product.
+    """
+    before = _claim(order_id, allowed=CAN_CONFIRM, status=OrderStatus.CONFIRMED, step="confirmed", at="confirmed_at")
+    shelf = read_shelf(line.product_id for line in before.lines)
+    after = _reserve(before.lines, shelf, before.warehouse_id)
+    events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
+    now = datetime.now(UTC)
+    return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or now, updated_at=now)
+
+
+@transactional
+def cancel_order(order_id: int, *, reason: str = "") -> PlacedOrder:
+    """The order is off; exactly what it still had reserved is available again (a pending order releases nothing).
+
+    Raises OrderUnknown, IllegalTransition for a shipped order (return it) or a second cancel.
+    """
+    before = _claim(
+        order_id,
+        allowed=CAN_CANCEL,
+        status=OrderStatus.CANCELLED,
+        step="cancelled",
+        at="cancelled_at",
+        hint="Goods that have left come back as a return.",
+    )
+    after = reservations.release(line.id for line in before.lines)
+    shelf = read_shelf(after)
+    events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CANCELLED.value, reason=reason)])
+    now = datetime.now(UTC)
+    return replace(before, status=OrderStatus.CANCELLED.value, cancelled_at=now, updated_at=now)
+
+
+@transactional
+def ship_order(
+    order_id: int,
+    *,
+    quantities: Mapping[int, Decimal] | None = None,
+    warehouse_id: int | None = None,
+    shipped_at: datetime | None = None,
+) -> PlacedOrder:
+    """Goods leave: `sale` movements are posted and the promises they fulfil end; `available` does not move.
+
+    `quantities` (product id → quantity) ships a part; None ships all that is open. Charges ship with the first goods.
+    Raises OrderUnknown, IllegalTransition, Invalid (not on the order, more than open), InsufficientStock when the named
+    warehouse holds less of the order than wanted.
+    """
+    before = _claim(order_id, allowed=CAN_SHIP, status=None, step="shipped", at="")
+    shipping = _split_over_lines(before.lines, quantities, open_of=lambda line: line.quantity - line.shipped_quantity)
+    posted = reservations.consume(
+        _stocked(shipping, before.lines), warehouse_id=warehouse_id, reference=f"ORDER-{order_id}", occurred_at=shipped_at
+    )
+    lines = _add_to_lines(before.lines, shipping, "shipped_quantity")
+    complete = all(line.shipped_quantity == line.quantity for line in lines)
+    status = OrderStatus.SHIPPED if complete else OrderStatus.PARTIALLY_SHIPPED
+    moment = shipped_at or datetime.now(UTC)
+    _stamp(order_id, status, "shipped_at" if complete else None, moment)
+    Shipment.objects.create(order_id=order_id, operation_id=posted.operation_id if posted else None, shipped_at=moment)
+    facts = {"items": _moved_items(lines, shipping)}
+    events.append([_updated(before, status.value, shipped=facts["items"])])
+    return replace(
+        before,
+        status=status.value,
+        shipped_at=moment if complete else before.shipped_at,
+        updated_at=datetime.now(UTC),
+        lines=tuple(lines),
+    )
+
+
+@transactional
+def deliver_order(order_id: int, *, delivered_at: datetime | None = None) -> PlacedOrder:
+    """The customer has the goods. Raises OrderUnknown, IllegalTransition unless everything was shipped."""
+    before = _claim(order_id, allowed=CAN_DELIVER, status=OrderStatus.DELIVERED, step="delivered", at="")
+    moment = delivered_at or datetime.now(UTC)
+    _stamp(order_id, OrderStatus.DELIVERED, "delivered_at", moment)
+    events.append([_updated(before, OrderStatus.DELIVERED.value)])
+    return replace(before, status=OrderStatus.DELIVERED.value, delivered_at=moment, updated_at=datetime.now(UTC))
+
+
+@transactional
+def return_order(
+    order_id: int,
+    *,
+    quantities: Mapping[int, Decimal] | None = None,
+    warehouse_id: int | None = None,
+    reason: str = "",
+    returned_at: datetime | None = None,
+    charges: bool = True,
+) -> PlacedOrder:
+    """Goods come back into a warehouse: `return` movements are posted; `on_hand` and `available` rise there.
+
+    `quantities` (product id → quantity) returns a part; None returns everything that was shipped. Without a warehouse goods
+    go to the default one. `charges` False keeps charges (postage) out of a full return. The order keeps its status.
+    Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped), WarehouseUnknown.
+    """
+    before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
+    returning = _split_over_lines(before.lines, quantities, open_of=lambda line: line.shipped_quantity - line.returned_quantity)
+    shelf = read_shelf(line.product_id for line in before.lines)
+    if not charges and quantities is None:
+        returning = {
+            line.id: returning[line.id] for line in before.lines if line.id in returning and shelf.products[line.product_id].is_stocked
+        }
+    by_id = {line.id: line for line in before.lines}
+    back = [
+        ledger.Movement(by_id[line_id].product_id, 0, MovementType.RETURN, quantity)
+        for line_id, quantity in returning.items()
+        if shelf.products[by_id[line_id].product_id].is_stocked
+    ]
+    posted = None
+    if back:
+        place = warehouse_id or ledger.default_warehouse().pk
+        posted = ledger.post(
+            [replace(line, warehouse_id=place) for line in back],
+            kind=StockOperation.Kind.RETURN,
+            reason=reason,
+            reference=f"ORDER-{order_id}",
+            occurred_at=returned_at,
+        )
+    lines = _add_to_lines(before.lines, returning, "returned_quantity")
+    moment = returned_at or datetime.now(UTC)
+    Return.objects.create(
+        order_id=order_id,
+        operation_id=posted.operation_id if posted else None,
+        reason=reason,
+        returned_at=moment,
+        refund_amount=sum((by_id[line_id].unit_price * quantity for line_id, quantity in returning.items()), ZERO),
+    )
+    events.append([_updated(before, before.status, returned=_moved_items(lines, returning), reason=reason)])
+    return replace(before, updated_at=datetime.now(UTC), lines=tuple(lines))
+
+
+@transactional
+def counter_sale(
+    items: Sequence[Item],
+    *,
+    user_id: int | None,
+    warehouse_id: int | None = None,
+    sold_at: datetime | None = None,
+    customer_id: int | None = None,
+    external_reference: str | None = None,
+    channel: str = Order.Channel.COUNTER,
+    notes: str = "",
+    lines_max: int = LINES_MAX,
+) -> PlacedOrder:
+    """Sold over the counter: placed, confirmed, shipped and delivered in one transaction; `sold_at` may lie in the past.
+
+    Raises what `place_order` raises.
+    """
+    order = place_order(
+        items,
+        user_id=user_id,
+        confirm=True,
+        warehouse_id=warehouse_id,
+        channel=channel,
+        customer_id=customer_id,
+        placed_at=sold_at,
+        external_reference=external_reference,
+        notes=notes,
+        lines_max=lines_max,
+    )
+    ship_order(order.id, shipped_at=sold_at)
+    return deliver_order(order.id, delivered_at=sold_at)
+
+
+def _split_over_lines(lines: Sequence[PlacedLine], quantities: Mapping[int, Decimal] | None, *, open_of: Any) -> dict[int, Decimal]:
+    """Which line gets how much (line id → quantity) when a step names products; all that is open when it names none."""
+    if quantities is None:
+        found = {line.id: open_of(line) for line in lines if open_of(line) > 0}
+        if not found:
+            raise Invalid("Nothing is open for this step.", fields={"items": ["nothing is open"]})
+        return found
+    if not quantities:
+        raise Invalid("Name at least one product.", fields={"items": ["must not be empty"]})
+    found = {}
+    for product_id, quantity in quantities.items():
+        mine = [line for line in lines if line.product_id == product_id]
+        most = sum((open_of(line) for line in mine), ZERO)
+        if not mine or quantity <= 0 or quantity > most:
+            text = "is not on this order" if not mine else f"at most {plain(most)} is open for this step"
+            raise Invalid(f"Product {product_id}: {text}.", fields={"items": [f"product {product_id}: {text}"]})
+        needed = quantity
+        for line in mine:
+            taken = min(open_of(line), needed)
+            if taken > 0:
+                found[line.id] = taken
+                needed -= taken
+    return found
+
+
+def _stocked(shipping: Mapping[int, Decimal], lines: Sequence[PlacedLine]) -> list[tuple[int, Decimal]]:
+    shelf = read_shelf(line.product_id for line in lines)
+    product_of = {line.id: shelf.products[line.product_id] for line in lines}
+    return [(line_id, quantity) for line_id, quantity in shipping.items() if product_of[line_id].is_stocked]
+
+
+def _add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], column: str) -> list[PlacedLine]:
+    ids = sorted(amounts)
+    values: list[object] = [value for one in ids for value in (one, amounts[one])]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608
+            f" WHERE id IN ({marks(len(ids))})",
+            [*values, *ids],
+        )
+    return [replace(line, **{column: getattr(line, column) + amounts.get(line.id, ZERO)}) for line in lines]
+
+
+def _moved_items(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal]) -> list[dict[str, Any]]:
+    return [
+        {"inventory_id": line.product_id, "name": line.name, "quantity": amounts[line.id]} for line in lines if line.id in amounts
+    ]
+
+
+def _stamp(order_id: int, status: OrderStatus, column: str | None, moment: datetime) -> None:
+    stamp = f", {column} = %s" if column else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s",  # noqa: S608
+            [status.value, utc_text(), *([utc_text(moment)] if column else []), order_id],
+        )
+
+
+def require_user(user_id: int) -> None:
+    """Raise Invalid unless this user exists and is active (staff ordering for others name them)."""
+    if not User.objects.filter(id=user_id, is_active=True).exists():
+        raise Invalid(f"There is no active user {user_id}.", fields={"user_id": ["unknown user"]})

@@ -1,0 +1,352 @@
+"""How the API speaks: one error body, exact JSON numbers, ETags, pages, idempotent writes; and a lean base view.
+
+Domain code never sees HTTP; this module alone decides which status a `DomainError` becomes.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.db.models import ProtectedError, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, re_path
+from rest_framework import exceptions as drf
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workbox.core import context, errors
+from workbox.core.idempotency import once, request_hash
+from workbox.core.numbers import to_json
+from workbox.core.rendering import JSON, load_json
+from workbox.core.throttles import RequestThrottle
+
+log = structlog.get_logger(__name__)
+
+PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
+OFFSET_MAX = 10**9
+COUNT_MAX = 10_000  # beyond this a count costs more than it tells
+
+STATUS_OF: Mapping[type[errors.DomainError], int] = {
+    errors.RuleViolation: 400,
+    errors.Malformed: 400,
+    errors.NotAuthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
+    errors.Invalid: 422,
+    errors.TooManyRequests: 429,
+    errors.Busy: 503,
+}
+
+
+# ---- reading and writing JSON ----------------------------------------------------------------------------------------
+def read_object(request: HttpRequest | Request) -> dict[str, Any]:
+    """The JSON object in the body (empty body: an empty object); raises Malformed or Invalid."""
+    body = load_json(request.body) if request.body.strip() else {}
+    if not isinstance(body, dict):
+        raise errors.Invalid("The body must be a JSON object.")
+    return body
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """`body` as JSON."""
+    return HttpResponse(to_json(body), status=status, content_type=JSON, headers=headers)
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+def error_body(error: errors.DomainError) -> dict[str, Any]:
+    """The one error body of the API."""
+    body: dict[str, Any] = {
+        "error": error.title,
+        "detail": error.detail,
+        "type": type(error).__name__,
+        "code": error.code,
+    }
+    if error.fields:
+        body["fields"] = error.fields
+    body["request_id"] = context.request_id.get()
+    return body | error.extra
+
+
+def status_of(error: errors.DomainError) -> int:
+    """The HTTP status of a domain error, by its nearest family."""
+    return next(STATUS_OF[family] for family in type(error).__mro__ if family in STATUS_OF)
+
+
+def error_response(error: errors.DomainError) -> HttpResponse:
+    """A domain error as the answer to a request."""
+    headers = {}
+    seconds = getattr(error, "retry_after_seconds", None)
+    if seconds is not None:
+        headers["Retry-After"] = str(seconds)
+    if isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="workbox"'
+    return json_response(error_body(error), status_of(error), headers)
+
+
+class MethodNotAllowed(errors.DomainError):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+    title = "Method not allowed"
+
+
+class UnsupportedMediaType(errors.DomainError):
+    """Bodies are JSON, or form data where a route says so."""
+
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+
+STATUS_OF = {**STATUS_OF, MethodNotAllowed: 405, UnsupportedMediaType: 415}
+
+
+def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    if isinstance(detail, Mapping):
+        found: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            found |= _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+        return found
+    if isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
+        found = {}
+        for index, item in enumerate(detail):
+            found |= _flatten(item, f"{prefix}.{index}" if prefix else str(index))
+        return found
+    return {prefix or "non_field_errors": [str(item) for item in (detail if isinstance(detail, list) else [detail])]}
+
+
+def as_domain_error(error: Exception) -> errors.DomainError | None:  # noqa: PLR0911  (one line per foreign error)
+    """A framework's error in our words, or None when it is a fault of ours."""
+    if isinstance(error, errors.DomainError):
+        return error
+    if isinstance(error, drf.ValidationError):
+        fields = _flatten(error.detail)
+        first = next(iter(fields.items()), ("", ["invalid"]))
+        return errors.Invalid(f"{first[0]}: {first[1][0]}", fields=fields)
+    if isinstance(error, drf.ParseError):
+        return errors.Malformed(str(error.detail))
+    if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
+        return errors.NotAuthenticated(str(error.detail))
+    if isinstance(error, drf.PermissionDenied | PermissionDenied):
+        return errors.Forbidden("Your role does not allow this.")
+    if isinstance(error, Http404 | ObjectDoesNotExist | drf.NotFound):
+        return errors.NotFound("There is no such thing here.")
+    if isinstance(error, drf.MethodNotAllowed):
+        return MethodNotAllowed(str(error.detail))
+    if isinstance(error, drf.UnsupportedMediaType):
+        return UnsupportedMediaType(str(error.detail))
+    if isinstance(error, RequestDataTooBig):
+        return errors.Malformed("The body is larger than this server accepts (2 MiB).", code="too_large")
+    if isinstance(error, ProtectedError):
+        return errors.Conflict("Other records refer to this one; it cannot be deleted.", code="in_use")
+    if isinstance(error, OperationalError | InterfaceError):
+        log.warning("database_unavailable", error=str(error))
+        return errors.Busy("The database is not available right now; please try again.")
+    return None
+
+
+def exception_response(error: Exception, _context: Any = None) -> HttpResponse | None:
+    """DRF's exception hook: the one error body for everything we can name; None lets a fault become a 500."""
+    named = as_domain_error(error)
+    return error_response(named) if named is not None else None
+
+
+# ---- views -----------------------------------------------------------------------------------------------------------
+class ApiView(APIView):
+    """Base of every endpoint: DRF's authentication, permissions and throttles without its per-request ceremony.
+
+    `required_capabilities` maps each method to the capability it needs; a method that is not listed is refused.
+    Handlers return an HttpResponse, or a DRF Response whose data becomes JSON.
+    """
+
+    required_capabilities: Mapping[str, str | None] = {}
+    request: Request
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.args, self.kwargs, self.headers = args, kwargs, {}
+        try:
+            self.request = wrapped = self.initialize_request(request, *args, **kwargs)
+            self.initial(wrapped, *args, **kwargs)
+            method = (request.method or "").lower()
+            handler = getattr(self, method, None) if method in self.http_method_names else None
+            response = (handler or self.http_method_not_allowed)(wrapped, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (the edge: what is not ours to name is raised again)
+            named = as_domain_error(error)
+            if named is None:
+                raise
+            response = error_response(named)
+        if isinstance(response, Response):
+            response = self._plain(response)
+        for name, value in self.headers.items():
+            response.headers[name] = value
+        limit = getattr(request, "rate_limit", None)
+        if limit is not None:
+            response.headers["RateLimit"] = f"limit={limit[0]}, remaining={limit[1]}, reset={limit[2]}"
+        response.headers.setdefault("Vary", "Authorization")
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Who is asking, may they, and not too often."""
+        user = request.user
+        if user is not None and user.is_authenticated:
+            context.actor_id.set(user.pk)
+            request._request.actor_id = user.pk
+        self.check_permissions(request)
+        self.check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Throttles raise TooManyRequests themselves."""
+        for throttle in self.get_throttles():
+            target = request if throttle.__class__ is not RequestThrottle else _with_user(request)
+            throttle.allow_request(target, self)
+
+    @staticmethod
+    def _plain(response: Response) -> HttpResponse:
+        body = b"" if response.data is None else to_json(response.data)
+        return HttpResponse(body, status=response.status_code, content_type=JSON, headers=dict(response.headers.items()))
+
+    def idempotent(self, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
+        """Answer with `work()` → (status, body), run in one transaction and at most once per Idempotency-Key."""
+        request = self.request._request
+        return idempotent(request, self.request.user.id, work)
+
+
+def _with_user(request: Request) -> HttpRequest:
+    request._request.user = request.user
+    return request._request
+
+
+def idempotent(request: HttpRequest, user_id: int, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
+    """Run `work` once per Idempotency-Key of this user and answer with its status and body."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
+
+    def encoded() -> tuple[int, bytes]:
+        status, body = work()
+        return status, to_json(body)
+
+    fingerprint = request_hash(request.method or "", request.path, request.body) if key else ""
+    answer = once(encoded, user_id=user_id, key=key, fingerprint=fingerprint)
+    response = HttpResponse(answer.body, status=answer.status, content_type=JSON)
+    if answer.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+# ---- conditional requests --------------------------------------------------------------------------------------------
+def etag_of(body: bytes) -> str:
+    """A strong validator of a representation."""
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def conditional(request: HttpRequest | Request, body: bytes, etag: str | None = None) -> HttpResponse:
+    """200 with an ETag, or 304 when the client already has exactly this."""
+    tag = etag or etag_of(body)
+    asked = request.META.get("HTTP_IF_NONE_MATCH")
+    if asked and (asked.strip() == "*" or tag in [item.strip().removeprefix("W/") for item in asked.split(",")]):
+        return HttpResponse(status=304, headers={"ETag": tag})
+    return HttpResponse(body, content_type=JSON, headers={"ETag": tag, "Cache-Control": "private, no-cache"})
+
+
+def check_if_match(request: HttpRequest | Request, current: Callable[[], Any]) -> None:
+    """Raise PreconditionFailed (412) unless `If-Match` names the present representation; call it under the row's lock."""
+    asked = request.META.get("HTTP_IF_MATCH")
+    if not asked or asked.strip() == "*":
+        return
+    if etag_of(to_json(current())) not in [item.strip().removeprefix("W/") for item in asked.split(",")]:
+        raise errors.PreconditionFailed("This was changed meanwhile; fetch it again and decide on the new state.")
+
+
+# ---- pages -----------------------------------------------------------------------------------------------------------
+def read_window(query: Mapping[str, str]) -> tuple[int, int]:
+    """(offset, limit) from `page`+`page_size` or `skip`+`limit`; raises Invalid (422) on anything out of range."""
+
+    def whole(name: str, default: int, low: int, high: int) -> int:
+        raw = query.get(name)
+        if raw is None or raw == "":
+            return default
+        number = int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 20 else -1
+        if not low <= number <= high:
+            message = f"must be a whole number from {low} to {high}"
+            raise errors.Invalid(f"{name} {message}.", fields={name: [message]})
+        return number
+
+    if "skip" in query or "limit" in query:
+        return whole("skip", 0, 0, OFFSET_MAX), whole("limit", PAGE_SIZE, 1, PAGE_SIZE_MAX)
+    size = whole("page_size", PAGE_SIZE, 1, PAGE_SIZE_MAX)
+    return (whole("page", 1, 1, OFFSET_MAX // size) - 1) * size, size
+
+
+def page_body(request: HttpRequest | Request, rows: list[Any], count: int, offset: int, limit: int) -> dict[str, Any]:
+    """`{count, next, previous, results}` with links in the style the client asked in."""
+    query = dict(request.GET.items())
+    by_skip = "skip" in query or "limit" in query
+
+    def link(start: int) -> str:
+        where = {"skip": start, "limit": limit} if by_skip else {"page": start // limit + 1, "page_size": limit}
+        return f"{request.path}?{urlencode(query | where)}"
+
+    return {
+        "count": count,
+        "next": link(offset + limit) if offset + limit < count else None,
+        "previous": link(max(offset - limit, 0)) if offset > 0 else None,
+        "results": rows,
+    }
+
+
+class Page(BasePagination):
+    """DRF pagination in WorkBox's manner: `page`/`page_size` or `skip`/`limit`, a bounded count."""
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+        self._request = request
+        self._offset, self._limit = read_window(request.GET)
+        self._count = bounded_count(queryset)
+        return list(queryset[self._offset : self._offset + self._limit])
+
+    def get_paginated_response(self, data: list[Any]) -> Response:
+        return Response(page_body(self._request, data, self._count, self._offset, self._limit))
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return page_schema(schema)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "integer", **bounds}}
+            for name, bounds in (
+                ("page", {"minimum": 1, "default": 1}),
+                ("page_size", {"minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE}),
+                ("skip", {"minimum": 0}),
+                ("limit", {"minimum": 1, "maximum": PAGE_SIZE_MAX}),
+            )
+        ]
+
+
+def bounded_count(queryset: QuerySet[Any]) -> int:
+    """How many rows there are, counting at most COUNT_MAX of them."""
+    return queryset.order_by().values("pk")[:COUNT_MAX].count()
+
+
+def page_schema(item: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI schema of a page of `item`."""
+    link = {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "required": ["count", "next", "previous", "results"],
+        "properties": {
+            "count": {"type": "integer", "description": f"Exact up to {COUNT_MAX}."},
+            "next": link,
+            "previous": link,
+            "results": {"type": "array", "items": item},
+        },
+    }
+
+
+def route(pattern: str, view: Any, name: str) -> URLPattern:
+    """A URL with an optional trailing slash; `pattern` is the regex of the path without it."""
+    return re_path(rf"^{pattern}/?$", view, name=name)

@@ -1,0 +1,170 @@
+"""Transactions that survive contention, and the few lines of SQL dialect the hot path needs.
+
+Every write enters through `transact`. It retries at the outermost level only: a deadlock swallowed inside a block would
+commit half of it (docs/architecture.md).
+"""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
+
+from workbox.core.errors import Busy
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+TRIES_MAX = 5
+RETRY_SECONDS_MAX = 2.0
+BACKOFF_SECONDS = 0.005
+# Deadlock, lock wait timeout, record changed since last read, Galera node not ready: nothing was committed.
+CONTENTION_CODES = frozenset({1213, 1205, 1020, 1047})
+# Server gone, connection lost, server shutting down, connection refused: safe to repeat only before COMMIT was sent.
+CONNECTION_CODES = frozenset({2006, 2013, 1053, 1927, 2002, 2003, 1152, 4031})
+
+
+_attempt: ContextVar[int] = ContextVar("workbox_transaction_attempt", default=1)
+
+
+class TryAgain(Exception):
+    """Raised inside a transaction: what it read has moved; run the whole block again on fresh numbers."""
+
+
+class CommitUnknown(Busy):
+    """The connection broke while COMMIT was under way: the work may or may not be done; the idempotency key tells."""
+
+    code = "commit_unknown"
+
+
+def error_code(error: BaseException) -> int:
+    """The server's error number of a database error, 0 when it has none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def is_contention(error: BaseException) -> bool:
+    """True when the database gave way to somebody else and the same work may be tried again."""
+    return error_code(error) in CONTENTION_CODES or "database is locked" in str(error) or "table is locked" in str(error)
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """True when the database went away under us."""
+    return error_code(error) in CONNECTION_CODES or isinstance(error, InterfaceError)
+
+
+def transact(work: Callable[[], T]) -> T:
+    """Run `work` in one transaction and return its result; inside a running transaction just run it.
+
+    Deadlocks, lock timeouts, lost connections (before COMMIT) and `TryAgain` are retried with jitter, at most
+    TRIES_MAX times or RETRY_SECONDS_MAX, then `Busy` is raised. `work` must be repeatable: no effect outside the database.
+    """
+    if connection.in_atomic_block:
+        return work()
+    try:
+        return _with_retries(work)
+    finally:
+        _attempt.set(1)
+
+
+def _with_retries(work: Callable[[], T]) -> T:
+    deadline = time.monotonic() + RETRY_SECONDS_MAX
+    for attempt in range(1, TRIES_MAX + 1):
+        _attempt.set(attempt)
+        committing = False
+        try:
+            with transaction.atomic():
+                result = work()
+                committing = True
+            return result
+        except TryAgain as error:
+            reason: Exception = error
+        except (OperationalError, InterfaceError) as error:
+            lost = is_lost_connection(error)
+            if not lost and not is_contention(error):
+                raise
+            if lost:
+                connection.close()
+                if committing:
+                    raise CommitUnknown(
+                        "The database went away while the change was being committed. "
+                        "Send the same request with the same Idempotency-Key again to learn what became of it."
+                    ) from error
+            reason = error
+        if attempt == TRIES_MAX or time.monotonic() > deadline:
+            break
+        time.sleep(random.uniform(0.2, 1.0) * BACKOFF_SECONDS * 2**attempt)  # noqa: S311  (jitter, not a secret)
+    log.warning("transaction_gave_up", tries=attempt, reason=str(reason))
+    raise Busy("The database is busy right now; please send the same request again.") from reason
+
+
+def retrying() -> bool:
+    """True inside a `transact` block that runs for the second time or later: lock before deciding."""
+    return _attempt.get() > 1
+
+
+def transactional(function: Callable[..., T]) -> Callable[..., T]:
+    """Decorator: the whole function is one `transact` block."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> T:
+        return transact(lambda: function(*args, **kwargs))
+
+    return wrapper
+
+
+def utc_text(moment: datetime | None = None) -> str:
+    """A moment as both SQLite and MySQL store it: naive UTC with microseconds."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def as_utc(value: datetime | str | None) -> datetime | None:
+    """A stored moment as a driver hands it over (SQLite: text, MySQL: naive datetime), as an aware UTC datetime."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def marks(count: int) -> str:
+    """`%s,%s,…` for an IN list of `count` values."""
+    return ",".join(["%s"] * count)
+
+
+def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
+    """One multi-row INSERT; returns the new ids in row order.
+
+    InnoDB gives the rows of one plain INSERT consecutive auto-increment values and reports the first; SQLite has one
+    writer and reports the last.
+    """
+    rows = list(rows)
+    one = f"({marks(len(columns))})"
+    sql = f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([one] * len(rows))}"  # noqa: S608  (our names)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [value for row in rows for value in row])
+        reported = int(cursor.lastrowid or 0)
+    if connection.vendor == "sqlite":
+        return list(range(reported - len(rows) + 1, reported + 1))
+    step = _auto_increment_step()
+    return [reported + index * step for index in range(len(rows))]
+
+
+def _auto_increment_step() -> int:
+    """`@@auto_increment_increment` of this connection (1, or the number of nodes of a Galera cluster), read once."""
+    found: int | None = getattr(connection.connection, "workbox_id_step", None)
+    if found is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@auto_increment_increment")
+            found = int(cursor.fetchone()[0])
+        connection.connection.workbox_id_step = found
+    return found
+
+
+def is_mysql(using: str = DEFAULT_DB_ALIAS) -> bool:
+    """True on MySQL and MariaDB."""
+    return connections[using].vendor == "mysql"

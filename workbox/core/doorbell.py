@@ -1,0 +1,78 @@
+"""How tailers learn that there is news: a bell in this process, and one Redis channel between processes.
+
+The bell carries nothing. A lost ring delays a frame until the next poll (one second); it never loses one.
+Measured against Channels' `group_send`: see docs/decisions/0002.
+"""
+
+import threading
+import time
+
+import redis
+from django.conf import settings
+
+from workbox.core.cache import redis_client, redis_failed
+
+CHANNEL = "wb:bell"
+
+_local = threading.Condition()
+_rings = 0
+
+
+def ring_local() -> None:
+    """Wake every tailer of this process."""
+    global _rings  # noqa: PLW0603
+    with _local:
+        _rings += 1
+        _local.notify_all()
+
+
+class Bell:
+    """One listener's ear. `wait` returns early when the bell rang; it must be used from one thread."""
+
+    def __init__(self) -> None:
+        self._heard = _rings
+        self._pubsub: redis.client.PubSub | None = None
+
+    def wait(self, seconds: float) -> bool:
+        """Block up to `seconds`; True when there was a ring."""
+        if settings.REDIS_URL and self._connect():
+            return self._wait_redis(seconds)
+        with _local:
+            rang = _local.wait_for(lambda: _rings != self._heard, seconds)
+            self._heard = _rings
+        return rang
+
+    def close(self) -> None:
+        """Give the subscription back."""
+        if self._pubsub is not None:
+            self._pubsub.close()
+            self._pubsub = None
+
+    def _connect(self) -> bool:
+        if self._pubsub is not None:
+            return True
+        client = redis_client()
+        if client is None:
+            return False
+        try:
+            pubsub = client.pubsub(ignore_subscribe_messages=True)
+            pubsub.subscribe(CHANNEL)
+        except redis.RedisError:
+            redis_failed()
+            return False
+        self._pubsub = pubsub
+        return True
+
+    def _wait_redis(self, seconds: float) -> bool:
+        assert self._pubsub is not None  # noqa: S101  (narrowing: _connect said so)
+        deadline = time.monotonic() + seconds
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if self._pubsub.get_message(timeout=left) is not None:
+                    while self._pubsub.get_message(timeout=0) is not None:
+                        pass  # many rings are one ring
+                    return True
+        except redis.RedisError:
+            self.close()
+            redis_failed()
+        return False

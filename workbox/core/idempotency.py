@@ -1,0 +1,102 @@
+"""`Idempotency-Key`: a request sent twice happens once and gets the same answer twice.
+
+The key row is inserted first in the transaction of the effect and completed with the answer before COMMIT, so that both
+are committed or neither; a twin waits at the unique index until the first is through.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from workbox.core.db import as_utc, error_code, insert_rows, transact, utc_text
+from workbox.core.errors import Conflict, Invalid
+
+KEY_LENGTH_MAX = 128
+KEPT_HOURS = 24
+DUPLICATE_ENTRY, LOCK_WAIT_TIMEOUT = 1062, 1205
+
+
+class Answer(NamedTuple):
+    """What goes back to the client: status, JSON bytes, and whether they come from an earlier twin."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+class _Seen(Exception):
+    """The key row exists already."""
+
+
+def request_hash(method: str, path: str, body: bytes) -> str:
+    """What must be equal for two requests to be twins."""
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+
+
+def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, fingerprint: str) -> Answer:
+    """Run `work` in one transaction, at most once per (user, key) within 24 hours.
+
+    Raises Invalid (422) when the key was used for a different request, Conflict (409) while the first is still running.
+    A `work` that raises leaves no key behind: the request may be corrected and sent again under the same key.
+    """
+    if not key:
+        return Answer(*transact(work))
+    if len(key) > KEY_LENGTH_MAX or not key.isprintable():
+        raise Invalid(f"Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.", code="idempotency_key_invalid")
+
+    def with_key() -> Answer:
+        row_id = _claim(user_id, key, fingerprint)
+        status, body = work()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body.decode(), row_id])
+        return Answer(status, body)
+
+    try:
+        return transact(with_key)
+    except _Seen:
+        found = _replay(user_id, key, fingerprint)
+        return found if found is not None else transact(with_key)
+
+
+def _claim(user_id: int, key: str, fingerprint: str) -> int:
+    try:
+        return insert_rows(
+            "core_idempotencykey",
+            ("user_id", "client_key", "request_hash", "body", "created_at"),
+            [(user_id, key, fingerprint, "", utc_text())],
+        )[0]
+    except IntegrityError as error:
+        raise _Seen from error
+    except OperationalError as error:
+        if error_code(error) != LOCK_WAIT_TIMEOUT:
+            raise
+        raise Conflict(
+            "The first request with this Idempotency-Key is still running; ask again in a moment.", code="idempotency_in_progress"
+        ) from error
+
+
+def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, request_hash, status, body, created_at FROM core_idempotencykey WHERE user_id = %s AND client_key = %s",
+            [user_id, key],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return None  # the first one failed after all: this one may try
+        row_id, known, status, body, created_at = row
+        if (as_utc(created_at) or timezone.now()) < timezone.now() - timedelta(hours=KEPT_HOURS):
+            cursor.execute("DELETE FROM core_idempotencykey WHERE id = %s", [row_id])
+            return None
+    if known != fingerprint:
+        raise Invalid(
+            "This Idempotency-Key was used for a different request; make a new key for a new request.",
+            code="idempotency_key_reused",
+        )
+    if status is None:
+        raise Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
+    return Answer(status, body.encode(), replayed=True)

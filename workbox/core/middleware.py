@@ -1,0 +1,70 @@
+"""Django's browser middleware, skipped for API paths: a program with a token pays for no session, cookie or CSRF work."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.gzip import GZipMiddleware
+from django.utils.deprecation import MiddlewareMixin
+
+
+class BrowserOnly(MiddlewareMixin):
+    """Mix-in: passes API requests straight to the next layer."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if request.is_api:  # type: ignore[attr-defined]
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class BrowserGZipMiddleware(BrowserOnly, GZipMiddleware):
+    """Compresses pages."""
+
+
+class BrowserSessionMiddleware(BrowserOnly, SessionMiddleware):
+    """Sessions for staff pages."""
+
+
+class BrowserCommonMiddleware(BrowserOnly, CommonMiddleware):
+    """Slash redirects and host checks for pages."""
+
+
+class BrowserCsrfMiddleware(BrowserOnly, CsrfViewMiddleware):
+    """CSRF on every session POST."""
+
+    def process_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        return None if request.is_api else super().process_view(request, *args, **kwargs)  # type: ignore[attr-defined]
+
+
+class BrowserAuthenticationMiddleware(BrowserOnly, AuthenticationMiddleware):
+    """`request.user` from the session; its id becomes the actor of what the request does."""
+
+
+class BrowserMessageMiddleware(BrowserOnly, MessageMiddleware):
+    """Flash messages."""
+
+
+class BrowserFrameMiddleware(BrowserOnly, XFrameOptionsMiddleware):
+    """No framing by other sites."""
+
+
+class ContentSecurityPolicyMiddleware(MiddlewareMixin):
+    """A page may load from this server only. Unfold's Alpine needs `unsafe-eval`, under /admin/ alone."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if request.is_api:  # type: ignore[attr-defined]
+            return response
+        script = "'self' 'unsafe-inline'" + (" 'unsafe-eval'" if request.path_info.startswith("/admin") else "")
+        response.headers.setdefault(
+            "Content-Security-Policy",
+            f"default-src 'self'; script-src {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
+            f" font-src 'self' data:; connect-src 'self' {'ws: wss:' if settings.DEBUG else ''}; worker-src 'self' blob:;"
+            " object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+        )
+        return response

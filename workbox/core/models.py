@@ -1,0 +1,57 @@
+"""The event log, the cursors of those who read it, and the idempotency keys."""
+
+from django.db import models
+
+from workbox.core.fields import ExactCharField
+
+
+class Event(models.Model):
+    """One committed fact, absolute and never changed. `seq` is its gapless place in the stream, given after commit."""
+
+    id = models.BigAutoField(primary_key=True)
+    seq = models.BigIntegerField(null=True, unique=True, editable=False)
+    type = models.CharField(max_length=40)
+    topic = models.CharField(max_length=16)
+    subject_id = models.BigIntegerField(help_text="The product, order or user this fact is about.")
+    owner_id = models.BigIntegerField(null=True, help_text="The user who may see it besides staff; empty: not personal.")
+    warehouse_id = models.BigIntegerField(null=True)
+    actor_id = models.BigIntegerField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    payload = models.TextField(help_text="The frame's own keys as JSON.")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["topic", "subject_id"], name="event_subject")]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject_id} (seq {self.seq})"
+
+
+class EventCursor(models.Model):
+    """How far a reader of the log has come; the row `sequencer` holds the last `seq` that was given out."""
+
+    name = ExactCharField(max_length=40, primary_key=True)
+    seq = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.seq}"
+
+
+class IdempotencyKey(models.Model):
+    """A request that was sent with `Idempotency-Key`, and the answer it got, committed together with its effect."""
+
+    id = models.BigAutoField(primary_key=True)
+    user_id = models.BigIntegerField()
+    key = ExactCharField(max_length=128, db_column="client_key")
+    request_hash = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    body = models.TextField(default="")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="idempotency_key_of_user")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,56 @@
+"""OpenAPI 3.1: what every operation shares (errors, tags) and which routes are listed."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+
+ERROR = {
+    "type": "object",
+    "required": ["error", "detail", "type", "code", "request_id"],
+    "properties": {
+        "error": {"type": "string", "description": "The family of the error, for people."},
+        "detail": {"type": "string", "description": "What is wrong and what to do next."},
+        "type": {"type": "string", "description": "The error's class name."},
+        "code": {"type": "string", "description": "Stable machine word."},
+        "fields": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "request_id": {"type": "string"},
+    },
+    "additionalProperties": True,
+}
+ERRORS = {
+    "400": "Malformed, or against a business rule",
+    "401": "No valid token",
+    "403": "The role does not allow it",
+    "404": "No such thing",
+    "409": "State or idempotency conflict",
+    "412": "Changed meanwhile (`If-Match`, `compare_quantity`)",
+    "415": "Not JSON",
+    "422": "Validation error",
+    "429": "Too many requests",
+    "503": "Busy; send it again",
+}
+
+
+class WorkBoxSchema(AutoSchema):
+    """Tags by room, operation ids by route."""
+
+    def get_tags(self) -> list[str]:
+        parts = self.path.removeprefix("/api/v1/").split("/")
+        return [parts[0].replace("-", " ")]
+
+
+def only_versioned(endpoints: list[tuple[str, str, str, Any]], **_: Any) -> list[tuple[str, str, str, Any]]:
+    """List `/api/v1/…`, `/health…` once; the unprefixed twins stay out."""
+    return [row for row in endpoints if row[0].startswith(("/api/v1/", "/health"))]
+
+
+def add_error_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Every operation may answer with the one error body."""
+    result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR
+    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                for status, text in ERRORS.items():
+                    operation["responses"].setdefault(status, {"description": text, "content": body})
+    return result

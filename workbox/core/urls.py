@@ -1,0 +1,3 @@
+"""Routes of the system itself."""
+
+urlpatterns: list[object] = []

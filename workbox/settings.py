@@ -1,0 +1,226 @@
+"""WorkBox's settings; every value an operator may change comes from the environment (`.env.example` lists them all)."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from celery.schedules import crontab
+from corsheaders.defaults import default_headers
+from django.urls import reverse_lazy
+
+from accounts.jwt_settings import simple_jwt
+from workbox.env import BASE_DIR, database, env, secret
+
+VERSION = "0.1.0"
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = secret("SECRET_KEY", debug=DEBUG)
+JWT_SECRET_KEY = secret("JWT_SECRET_KEY", debug=DEBUG, fallback=SECRET_KEY)
+
+# ---- who may reach us ------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
+CORS_ALLOWED_ORIGINS = env.list("CORS_ORIGINS", default=[])
+CORS_ALLOW_HEADERS = (*default_headers, "idempotency-key", "if-match", "if-none-match", "x-request-id")
+CORS_EXPOSE_HEADERS = ("etag", "x-request-id", "idempotency-replayed", "retry-after", "ratelimit", "ratelimit-policy")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=SECURE_SSL_REDIRECT)
+if env.bool("TRUST_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)  # how many proxies append to X-Forwarded-For
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+# ---- the building ----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "workbox.apps.WorkBoxAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "axes",
+    "django_celery_beat",
+    "channels",
+    "workbox.core.apps.CoreConfig",
+    "accounts",
+    "inventory",
+    "orders",
+    "insights",
+    "workbox.apps.WorkBoxConfig",
+]
+# API paths pass through the first four only: what belongs to a browser session costs a program nothing.
+MIDDLEWARE = [
+    "workbox.core.observability.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "workbox.core.middleware.BrowserGZipMiddleware",
+    "workbox.core.middleware.BrowserSessionMiddleware",
+    "workbox.core.middleware.BrowserCommonMiddleware",
+    "workbox.core.middleware.BrowserCsrfMiddleware",
+    "workbox.core.middleware.BrowserAuthenticationMiddleware",
+    "workbox.core.middleware.BrowserMessageMiddleware",
+    "workbox.core.middleware.BrowserFrameMiddleware",
+    "workbox.core.middleware.ContentSecurityPolicyMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "workbox.urls"
+WSGI_APPLICATION = "workbox.wsgi.application"
+ASGI_APPLICATION = "workbox.asgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"  # stored, bucketed and shown in UTC: see docs/decisions/0003
+USE_TZ = True
+
+# ---- stores ----------------------------------------------------------------------------------------------------------
+DATABASES = {"default": database()}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = env.bool("CONN_HEALTH_CHECKS", default=False)
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "workbox"}}
+VAR_DIR = Path(env.str("WORKBOX_VAR_DIR", default=str(BASE_DIR / "var")))
+
+# ---- people and tokens -----------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "accounts.roles.RoleBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = "/admin/"
+ACCESS_TOKEN_EXPIRE_MINUTES = env.int("ACCESS_TOKEN_EXPIRE_MINUTES", default=15)
+REFRESH_TOKEN_EXPIRE_DAYS = env.int("REFRESH_TOKEN_EXPIRE_DAYS", default=7)
+JWT_ALGORITHM = env.str("ALGORITHM", default="HS256")
+SIMPLE_JWT = simple_jwt(JWT_SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES, JWT_ALGORITHM)
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=8)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_IPWARE_PROXY_COUNT = TRUSTED_PROXIES or None
+
+# ---- API manners -----------------------------------------------------------------------------------------------------
+WORKBOX_THROTTLE = env.bool("WORKBOX_THROTTLE", default=True)
+WORKBOX_THROTTLE_ANONYMOUS_PER_MINUTE = env.int("WORKBOX_THROTTLE_ANONYMOUS_PER_MINUTE", default=100)
+WORKBOX_THROTTLE_USER_PER_MINUTE = env.int("WORKBOX_THROTTLE_USER_PER_MINUTE", default=1000)
+WORKBOX_THROTTLE_LOGIN_PER_MINUTE = env.int("WORKBOX_THROTTLE_LOGIN_PER_MINUTE", default=10)
+WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=True)
+WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
+WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.Can"],
+    "DEFAULT_RENDERER_CLASSES": ["workbox.core.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["workbox.core.rendering.OrjsonParser", "rest_framework.parsers.FormParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "workbox.core.rendering.JsonOnly",
+    "DEFAULT_THROTTLE_CLASSES": ["workbox.core.throttles.RequestThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "workbox.core.schema.WorkBoxSchema",
+    "EXCEPTION_HANDLER": "workbox.core.api.exception_response",
+    "UNAUTHENTICATED_USER": "accounts.principal.Anonymous",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "WorkBox",
+    "DESCRIPTION": "Stock and orders that stay true under any concurrency, and a live stream that loses nothing.",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "workbox.core.schema.add_error_responses",
+    ],
+    "PREPROCESSING_HOOKS": ["workbox.core.schema.only_versioned"],
+}
+
+# ---- news: who hears of an event inside the transaction (insights registers alerts here, see docs/architecture.md) ----
+WORKBOX_EVENT_LISTENERS: list[str] = []
+
+# ---- jobs ------------------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://")
+if CELERY_BROKER_URL.startswith("filesystem"):
+    _broker = VAR_DIR / "broker"
+    for _folder in ("queue", "done"):
+        (_broker / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "queue"),
+        "data_folder_out": str(_broker / "queue"),
+        "processed_folder": str(_broker / "done"),
+        "store_processed": False,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},
+    "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
+}
+
+# ---- static files, admin, logs ---------------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True  # the embedded set needs no collectstatic step
+WHITENOISE_MAX_AGE = 3600
+UNFOLD = {
+    "SITE_TITLE": "WorkBox",
+    "SITE_HEADER": "WorkBox",
+    "SITE_SUBHEADER": "Stock and orders",
+    "SITE_SYMBOL": "inventory_2",
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": None,
+    "DASHBOARD_CALLBACK": "insights.dashboard.admin_home",
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOGGING_CONFIG = "workbox.core.observability.configure_logging"
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="workbox@localhost")

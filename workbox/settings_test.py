@@ -1,0 +1,15 @@
+"""Settings of the test suite: the real ones, with throwaway keys and a fast password hash."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "jr8Zq2vXb6Wm4Ty9Ls1Pd7Kc3Hf5Ng0Aq")
+os.environ.setdefault("JWT_SECRET_KEY", "Uv5Bn8Xc2Lk7Wq4Rt1Yp9Mz6Jh3Gf0Ds")
+
+from workbox.settings import *  # noqa: F403  (a settings module is its parent's names)
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGGING = {"level": "WARNING", "format": "console"}
+WORKBOX_THROTTLE = False
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CELERY_TASK_ALWAYS_EAGER = False
+WHITENOISE_AUTOREFRESH = True
