@@ -18,7 +18,7 @@ from accounts.names import (
     username_key,
     username_validator,
 )
-from accounts.principal import forget_around_commit
+from accounts.principal import forget_principal
 from workbox.core.fields import ExactCharField
 
 # Saving only these changes neither what an account may do nor which of its tokens are good.
@@ -82,6 +82,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     updated_at = models.DateTimeField(auto_now=True)
 
     objects: ClassVar[UserManager] = UserManager()
+    _password: str | None
     _password_removed = False
 
     USERNAME_FIELD = "username"
@@ -141,7 +142,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         """Store the account with its derived columns. A changed password ends every token issued before it.
 
-        Whatever may change what the account can do makes its cached principal be forgotten, before and after commit.
+        Whatever may change what the account can do makes its cached principal be forgotten, for longer than a
+        transaction lasts; services do so again after the commit (`accounts.principal.change_account`).
         """
         self._derive()
         fields = None if update_fields is None else set(update_fields)
@@ -154,7 +156,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             fields |= {"username_key"} if "username" in fields else set()
             fields |= {"token_version"} if ends_tokens else set()
         if not self._state.adding and (fields is None or not fields <= _HARMLESS_FIELDS):
-            forget_around_commit(self.pk)
+            forget_principal(self.pk)
         super().save(*args, update_fields=fields, **kwargs)
         if ends_tokens:
             self._password_removed = False
@@ -162,7 +164,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Remove the account; its tokens die with it. Accounts with history are protected: deactivate those."""
-        forget_around_commit(self.pk)
+        forget_principal(self.pk)
         return super().delete(*args, **kwargs)
 
     def _derive(self) -> None:

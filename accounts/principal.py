@@ -3,17 +3,20 @@
 Plain SQL on purpose: this runs before every API answer. It decides nothing about what is asked.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 import redis
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
 from workbox.core.cache import redis_client, redis_failed
+from workbox.core.db import transact
 from workbox.core.errors import NotAuthenticated
 
+T = TypeVar("T")
 CACHE_SECONDS = 30
 TOMBSTONE_SECONDS = 10
 _TOMBSTONE = b"-"
@@ -123,11 +126,17 @@ def forget_principal(user_id: int) -> None:
         redis_failed()
 
 
-def forget_around_commit(user_id: int) -> None:
-    """Forget the cached copy now and once more when the running transaction has committed."""
+def change_account(user_id: int, *, work: Callable[[], T]) -> T:
+    """Run `work`, which changes what this account may do, in one transaction; its cached copy is forgotten around it.
+
+    Inside a caller's transaction the second forgetting comes before the commit; the tombstone outlives that transaction
+    as long as it commits within TOMBSTONE_SECONDS.
+    """
     forget_principal(user_id)
-    if connection.in_atomic_block:
-        transaction.on_commit(lambda: forget_principal(user_id), robust=True)
+    try:
+        return transact(work)
+    finally:
+        forget_principal(user_id)
 
 
 def _read_row(user_id: int) -> Row | None:

@@ -28,6 +28,7 @@ from accounts.names import (
     username_key,
     username_validator,
 )
+from accounts.principal import change_account
 from accounts.tokens import TokenPair, end_tokens_of, issue_pair
 from workbox.core.db import transact
 from workbox.core.errors import Forbidden, Invalid, NotAuthenticated, NotFound, RuleViolation, TooManyRequests
@@ -124,7 +125,7 @@ def update_user(
         user.full_name = user.full_name if full_name is None else full_name
         _check_names(user)
         if password is not None:
-            _check_password(password, user=user)
+            check_password(password, user=user)
             user.set_password(password)  # `save` raises the token version
         if _change_standing(actor, user=user, role=role, is_active=is_active):
             end_tokens_of(user)
@@ -152,12 +153,12 @@ def update_profile(
                 raise Invalid(
                     "The old password is not right.", fields={"old_password": ["The old password is not right."]}
                 )
-            _check_password(password, user=user)
+            check_password(password, user=user)
             user.set_password(password)
         user.save()
         return user
 
-    return transact(work)
+    return change_account(user_id, work=work)
 
 
 def change_role(actor: Actor, *, user_id: int, role: str) -> User:
@@ -177,12 +178,12 @@ def set_password(user: User, *, password: str | None) -> User:
         if password is None:
             account.set_unusable_password()
         else:
-            _check_password(password, user=account)
+            check_password(password, user=account)
             account.set_password(password)
         account.save()
         return account
 
-    account = transact(work)
+    account = change_account(user.pk, work=work)
     user.password, user.token_version = account.password, account.token_version
     return account
 
@@ -229,7 +230,7 @@ def logout(user_id: int, *, request: HttpRequest | None = None) -> None:
             end_tokens_of(account)
         return account
 
-    account = transact(work)
+    account = change_account(user_id, work=work)
     if account is not None:
         user_logged_out.send(sender=User, request=request, user=account)
 
@@ -240,7 +241,7 @@ def _create(*, username: str, email: str, password: str | None, role: str, full_
     user = User(username=username.strip(), email=email, role=role, full_name=full_name)
     _check_names(user)
     if password is not None:
-        _check_password(password, user=user)
+        check_password(password, user=user)
     user.set_password(password)
 
     def work() -> User:
@@ -260,7 +261,7 @@ def _saving(work: Callable[[], T], *, user_id: int | None, username: str | None,
             return work()
 
     try:
-        return transact(guarded)
+        return transact(guarded) if user_id is None else change_account(user_id, work=guarded)
     except IntegrityError:
         _refuse_taken(user_id=user_id, username=username, email=email)
         raise
@@ -303,7 +304,8 @@ def _check_role(role: str) -> None:
         raise Invalid("There is no such role.", fields={"role": ["There is no such role."]})
 
 
-def _check_password(password: str, *, user: User) -> None:
+def check_password(password: str, *, user: User) -> None:
+    """The password is strong enough for this account, or Invalid says what is missing."""
     try:
         validate_password(password, user)
     except ValidationError as error:

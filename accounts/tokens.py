@@ -18,7 +18,7 @@ from rest_framework_simplejwt import tokens as library
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts.models import RefreshToken, User
-from accounts.principal import Principal, load_principal
+from accounts.principal import Principal, change_account, load_principal
 from workbox.core.db import transact
 from workbox.core.errors import NotAuthenticated
 
@@ -145,7 +145,7 @@ def revoke_all(user: User | Principal) -> None:
         if isinstance(user, User):
             user.token_version = account.token_version
 
-    transact(work)
+    change_account(user.id, work=work)
 
 
 def end_tokens_of(account: User) -> None:

@@ -1,6 +1,6 @@
 """Query parameters of the user list; a value that makes no sense is a 422."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
@@ -24,7 +24,7 @@ class UserFilter(django_filters.FilterSet):
 
     class Meta:
         model = User
-        fields: ClassVar[list[str]] = []
+        fields: list[str] = []
 
     def found(self, queryset: QuerySet[User], _: str, text: str) -> QuerySet[User]:
         """Accounts whose user name, address or full name contain the text, in any case."""

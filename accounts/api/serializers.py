@@ -1,6 +1,6 @@
 """Shapes of what comes in and goes out; rules stand in `accounts.services`. Unknown keys are ignored, never stored."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -27,7 +27,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields: ClassVar[list[str]] = [
+        fields = [
             "id",
             "username",
             "email",
@@ -47,7 +47,7 @@ class MeSerializer(UserSerializer):
     capabilities = serializers.SerializerMethodField()
 
     class Meta(UserSerializer.Meta):
-        fields: ClassVar[list[str]] = [*UserSerializer.Meta.fields, "capabilities"]
+        fields = [*UserSerializer.Meta.fields, "capabilities"]
         read_only_fields = fields
 
     def get_capabilities(self, user: User) -> list[str]:

@@ -1,13 +1,12 @@
 """REST endpoints for logging in and for accounts: they read the request, call one service and show the result."""
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from accounts import services, tokens
@@ -27,10 +26,12 @@ from accounts.api.serializers import (
 )
 from accounts.capabilities import USERS_READ, USERS_WRITE
 from accounts.models import User
+from accounts.principal import Principal
 from accounts.tokens import TokenPair
-from workbox.core.api import ApiView, OrjsonParser, Page, check_if_match, conditional
+from workbox.core.api import ApiView, Page, check_if_match, conditional, json_response
 from workbox.core.errors import Invalid, NotAuthenticated, NotFound
 from workbox.core.numbers import to_json
+from workbox.core.rendering import OrjsonParser
 from workbox.core.throttles import LoginThrottle
 
 USER_EXAMPLE = {
@@ -44,6 +45,7 @@ USER_EXAMPLE = {
     "updated_at": "2026-01-15T10:30:00Z",
     "last_login": None,
 }
+BEARER_OR_NOTHING: Any = [{"bearer": []}, {}]
 TOKENS_EXAMPLE = {
     "access_token": "eyJhbGciOiJIUzI1NiIs…",
     "refresh_token": "eyJhbGciOiJIUzI1NiIs…",
@@ -66,22 +68,22 @@ def _read(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
     return dict(serializer.validated_data)
 
 
-def _tokens(pair: TokenPair) -> Response:
+def _tokens(pair: TokenPair) -> HttpResponse:
     body = {
         "access_token": pair.access,
         "refresh_token": pair.refresh,
         "token_type": "bearer",
         "expires_in": pair.expires_in,
     }
-    return Response(body, headers={"Cache-Control": "no-store"})
+    return json_response(body, headers={"Cache-Control": "no-store"})
 
 
 class PublicView(ApiView):
     """For who has no valid access token yet: an old one in the header is not looked at."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[Any]] = [AllowAny]
-    parser_classes: ClassVar[list[Any]] = [OrjsonParser, FormParser, MultiPartParser]
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    parser_classes = [OrjsonParser, FormParser, MultiPartParser]
 
 
 class RegisterView(PublicView):
@@ -98,16 +100,16 @@ class RegisterView(PublicView):
             _answered(USER_EXAMPLE, statuses=("201",)),
         ],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Register."""
         user = services.register(**_read(RegisterSerializer, request))
-        return Response(UserSerializer(user).data, status=201)
+        return json_response(UserSerializer(user).data, 201)
 
 
 class LoginView(PublicView):
     """Exchange name and password for tokens."""
 
-    throttle_classes: ClassVar[list[Any]] = [LoginThrottle]
+    throttle_classes = [LoginThrottle]
 
     @extend_schema(
         summary="Log in",
@@ -120,7 +122,7 @@ class LoginView(PublicView):
         auth=[],
         examples=[_asked({"username": "rosa", "password": "a-long-passphrase"}), _answered(TOKENS_EXAMPLE)],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Log in."""
         body = _read(LoginSerializer, request)
         _, pair = services.login(body["identifier"], password=body["password"], request=_http(request))
@@ -138,7 +140,7 @@ class RefreshView(PublicView):
         auth=[],
         examples=[_asked({"refresh_token": "eyJhbGciOiJIUzI1NiIs…"}), _answered(TOKENS_EXAMPLE)],
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Refresh tokens."""
         return _tokens(tokens.rotate(_read(RefreshSerializer, request)["refresh_token"]))
 
@@ -154,7 +156,7 @@ class LogoutView(PublicView):
         ),
         request=LogoutSerializer,
         responses={204: None},
-        auth=[{"bearer": []}, {}],
+        auth=BEARER_OR_NOTHING,
         examples=[_asked({})],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -180,7 +182,7 @@ class LogoutView(PublicView):
 class MeView(ApiView):
     """One's own account."""
 
-    required_capabilities: ClassVar[dict[str, str | None]] = {"GET": None, "PATCH": None}
+    required_capabilities = {"GET": None, "PATCH": None}
 
     @extend_schema(
         summary="Who am I",
@@ -189,7 +191,7 @@ class MeView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Who am I."""
-        return conditional(request, to_json(MeSerializer(_account(request.user.id)).data))
+        return conditional(request, to_json(MeSerializer(_account(_who(request).id)).data))
 
     @extend_schema(
         summary="Change my name or password",
@@ -201,16 +203,16 @@ class MeView(ApiView):
             _answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]}),
         ],
     )
-    def patch(self, request: Request) -> Response:
+    def patch(self, request: Request) -> HttpResponse:
         """Change my name or password."""
-        user = services.update_profile(request.user.id, **_read(ProfileSerializer, request))
-        return Response(MeSerializer(user).data)
+        user = services.update_profile(_who(request).id, **_read(ProfileSerializer, request))
+        return json_response(MeSerializer(user).data)
 
 
 class UsersView(ApiView):
     """All accounts."""
 
-    required_capabilities: ClassVar[dict[str, str | None]] = {"GET": USERS_READ, "POST": USERS_WRITE}
+    required_capabilities = {"GET": USERS_READ, "POST": USERS_WRITE}
     pagination_class = Page
 
     @extend_schema(
@@ -234,7 +236,7 @@ class UsersView(ApiView):
             raise Invalid("A filter has a value that makes no sense.", fields=fields)
         page = Page()
         rows = page.paginate_queryset(found.qs, request, self)
-        body = page.get_paginated_response(UserSerializer(rows, many=True).data).data
+        body = page.get_paginated_response(list(UserSerializer(rows, many=True).data)).data
         return conditional(request, to_json(body))
 
     @extend_schema(
@@ -256,7 +258,7 @@ class UsersView(ApiView):
         body.setdefault("username", "")
 
         def work() -> tuple[int, Any]:
-            return 201, UserSerializer(services.create_user(request.user, **body)).data
+            return 201, UserSerializer(services.create_user(_who(request), **body)).data
 
         return self.idempotent(work)
 
@@ -264,7 +266,7 @@ class UsersView(ApiView):
 class UserView(ApiView):
     """One account: staff with the right to read users, or its owner."""
 
-    required_capabilities: ClassVar[dict[str, str | None]] = {
+    required_capabilities = {
         "GET": None,
         "PUT": USERS_WRITE,
         "PATCH": USERS_WRITE,
@@ -274,7 +276,8 @@ class UserView(ApiView):
     @extend_schema(summary="Get a user", responses={200: UserSerializer}, examples=[_answered(USER_EXAMPLE)])
     def get(self, request: Request, user_id: str) -> HttpResponse:
         """Get a user."""
-        if int(user_id) != request.user.id and not request.user.can(USERS_READ):
+        who = _who(request)
+        if int(user_id) != who.id and not who.can(USERS_READ):
             raise NotFound("There is no such user.")
         return conditional(request, to_json(UserSerializer(_account(int(user_id))).data))
 
@@ -285,15 +288,15 @@ class UserView(ApiView):
         responses={200: UserSerializer},
         examples=[_asked({"role": "clerk"}), _answered({**USER_EXAMPLE, "role": "clerk"})],
     )
-    def patch(self, request: Request, user_id: str) -> Response:
+    def patch(self, request: Request, user_id: str) -> HttpResponse:
         """Change a user."""
 
         def precondition(user: User) -> None:
             check_if_match(request, lambda: UserSerializer(user).data)
 
         changes = _read(UserWriteSerializer, request)
-        user = services.update_user(request.user, user_id=int(user_id), precondition=precondition, **changes)
-        return Response(UserSerializer(user).data)
+        user = services.update_user(_who(request), user_id=int(user_id), precondition=precondition, **changes)
+        return json_response(UserSerializer(user).data)
 
     @extend_schema(
         summary="Change a user (partial body allowed)",
@@ -301,7 +304,7 @@ class UserView(ApiView):
         responses={200: UserSerializer},
         examples=[_asked({"full_name": "Rosa Lind-Berg"}), _answered({**USER_EXAMPLE, "full_name": "Rosa Lind-Berg"})],
     )
-    def put(self, request: Request, user_id: str) -> Response:
+    def put(self, request: Request, user_id: str) -> HttpResponse:
         """Change a user."""
         return self.patch(request, user_id)
 
@@ -313,8 +316,12 @@ class UserView(ApiView):
     )
     def delete(self, request: Request, user_id: str) -> HttpResponse:
         """Deactivate a user."""
-        services.deactivate(request.user, user_id=int(user_id))
+        services.deactivate(_who(request), user_id=int(user_id))
         return HttpResponse(status=204)
+
+
+def _who(request: Request) -> Principal:
+    return cast(Principal, request.user)
 
 
 def _http(request: Request) -> HttpRequest:

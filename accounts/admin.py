@@ -1,0 +1,256 @@
+"""Accounts in the admin: rules and token endings come from `accounts.services`, never from a form."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.contrib.auth.password_validation import password_validators_help_text_html
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from accounts import services, tokens
+from accounts.capabilities import MANAGEABLE_ROLES, Role
+from accounts.models import ActivityLog, RefreshToken, User
+from accounts.names import normal_email, username_key
+from workbox.core.errors import DomainError
+
+if admin.site.is_registered(Group):
+    # The role decides; Django's groups would look as if they did.
+    admin.site.unregister(Group)
+
+
+def _role_choices(request: HttpRequest) -> list[tuple[str, str]]:
+    allowed = MANAGEABLE_ROLES.get(getattr(request.user, "role", ""), frozenset())
+    return [(value, label) for value, label in Role.choices if value in allowed]
+
+
+def _who(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+class _UserForm(forms.ModelForm):
+    """What both user forms share: names are compared as the database compares them."""
+
+    class Meta:
+        model = User
+        fields = ["username", "email", "full_name", "role"]
+
+    def clean_username(self) -> str:
+        """Taken in any spelling is taken."""
+        username: str = self.cleaned_data["username"]
+        self._refuse_twin(username_key=username_key(username))
+        return username
+
+    def clean_email(self) -> str:
+        """Kept in lower case; taken in any spelling is taken."""
+        email = normal_email(self.cleaned_data["email"])
+        self._refuse_twin(email=email)
+        return email
+
+    def _refuse_twin(self, **names: str) -> None:
+        if User.objects.filter(**names).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError("Another account has this already.", code="unique")
+
+
+class UserAddForm(_UserForm):
+    """A new account; an empty password makes one that cannot be used until it is set."""
+
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text=password_validators_help_text_html,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """The password is strong enough for this account."""
+        cleaned = super().clean() or {}
+        if cleaned.get("password"):
+            try:
+                services.check_password(cleaned["password"], user=self.instance)
+            except DomainError as error:
+                self.add_error("password", error.fields["password"])
+        return cleaned
+
+
+class UserEditForm(_UserForm):
+    """An existing account; its password has a page of its own."""
+
+    class Meta(_UserForm.Meta):
+        fields = [*_UserForm.Meta.fields, "is_active"]
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """A new password set by staff."""
+
+    def save(self, commit: bool = True) -> User:
+        """The account has the new password, or none; its tokens and sessions have ended."""
+        usable = self.cleaned_data.get("set_usable_password", True)
+        password = self.cleaned_data["password1"] if usable else None
+        services.set_password(self.user, password=password)
+        account: User = self.user
+        return account
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """Accounts: search, filter, role, password, end all logins. Accounts are deactivated, never deleted."""
+
+    form = UserEditForm
+    add_form = UserAddForm
+    change_password_form = PasswordForm
+    list_display = ["username", "email", "full_name", "role", "is_active", "last_login", "created_at"]
+    list_filter = ["role", "is_active"]
+    list_filter_submit = False
+    search_fields = ["username_key", "email", "full_name"]
+    ordering = ["id"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "created_at", "updated_at"]
+    fieldsets = [
+        (None, {"fields": ["username", "email", "full_name"]}),
+        ("Access", {"fields": ["role", "is_active"]}),
+        ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
+    ]
+    add_fieldsets = [(None, {"fields": ["username", "email", "full_name", "role", "password"]})]
+    actions = ["end_logins", "deactivate", "activate"]
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """The roles offered are those the staff member may give."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "role" in form.base_fields:
+            cast(forms.ChoiceField, form.base_fields["role"]).choices = _role_choices(request)
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """By role, and for one account only when its role is below the staff member's own."""
+        if not super().has_change_permission(request, obj):
+            return False
+        return obj is None or obj.role in {value for value, _ in _role_choices(request)}
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Never: history refers to accounts. Deactivate instead."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Create or change the account through the service; what it refuses was offered by no form."""
+        given = form.cleaned_data
+        try:
+            if change:
+                saved = services.update_user(
+                    _who(request), user_id=obj.pk, **{name: given[name] for name in form.changed_data if name in given}
+                )
+            else:
+                saved = services.create_user(
+                    _who(request),
+                    username=given["username"],
+                    email=given["email"],
+                    password=given.get("password") or None,
+                    role=given["role"],
+                    full_name=given["full_name"],
+                )
+        except DomainError as error:
+            raise PermissionDenied(error.detail) from error
+        obj.__dict__.update(saved.__dict__)
+
+    @admin.action(description="End all logins of the selected users", permissions=["change"])
+    def end_logins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Tokens and browser sessions of the selected accounts end."""
+        self._each(request, queryset, tokens.revoke_all, done="logged out everywhere")
+
+    @admin.action(description="Deactivate the selected users", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """The selected accounts can no longer log in."""
+        self._each(
+            request, queryset, lambda user: services.deactivate(_who(request), user_id=user.pk), done="deactivated"
+        )
+
+    @admin.action(description="Activate the selected users", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """The selected accounts can log in again."""
+        self._each(
+            request,
+            queryset,
+            lambda user: services.update_user(_who(request), user_id=user.pk, is_active=True),
+            done="activated",
+        )
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[User], act: Any, *, done: str) -> None:
+        count = 0
+        for user in queryset.order_by("pk"):
+            if not self.has_change_permission(request, user):
+                messages.error(request, f"{user}: your role may not change this account.")
+                continue
+            try:
+                act(user)
+            except DomainError as error:
+                messages.error(request, f"{user}: {error.detail}")
+            else:
+                count += 1
+        if count:
+            messages.success(request, f"{count} {'user' if count == 1 else 'users'} {done}.")
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """History: shown, never edited."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+
+@admin.register(RefreshToken)
+class RefreshTokenAdmin(ReadOnlyAdmin):
+    """Which logins are open, and a way to end one."""
+
+    list_display = ["short_id", "user", "created_at", "expires_at", "rotated_at", "revoked_at"]
+    list_select_related = ["user"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), ("rotated_at", admin.EmptyFieldListFilter)]
+    search_fields = ["user__username_key", "user__email", "family"]
+    date_hierarchy = None
+    show_full_result_count = False
+    actions = ["revoke"]
+
+    @admin.display(description="Token", ordering="jti_hash")
+    def short_id(self, token: RefreshToken) -> str:
+        """Enough to tell two apart."""
+        return token.jti_hash[:12]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Who may change accounts may end their logins."""
+        return request.user.has_perm("accounts.change_user")
+
+    @admin.action(description="Revoke the selected logins", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[RefreshToken]) -> None:
+        """No refresh token of the selected logins works any more; access tokens run out within minutes."""
+        families = set(queryset.values_list("family", "user__role"))
+        allowed = {value for value, _ in _role_choices(request)}
+        for family, role in sorted(families):
+            if role in allowed:
+                tokens.end_family(family)
+            else:
+                messages.error(request, f"Your role may not end the logins of the role {role}.")
+
+
+@admin.register(ActivityLog)
+class ActivityLogAdmin(ReadOnlyAdmin):
+    """Who logged in and out, when and from where."""
+
+    list_display = ["at", "user", "kind", "ip"]
+    list_select_related = ["user"]
+    list_filter = ["kind"]
+    search_fields = ["user__username_key", "user__email"]
+    show_full_result_count = False
