@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,6 +58,20 @@ def load_demo() -> None:
     DEMO_UNFINISHED.unlink()
 
 
+def serve_until_stopped() -> int:
+    """Run what the Procfile names; Ctrl-C, `kill` and a closed terminal all stop every process of it."""
+    # honcho knows the first two only; a closed terminal would end honcho and leave web and worker running.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    honcho = subprocess.Popen(
+        # It would read .env on its own and pass it on; WorkBox's settings read it already.
+        [str(Path(sys.executable).with_name("honcho")), "--env", os.devnull, "start"],
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells honcho as well
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, lambda *_: honcho.terminate())
+    return honcho.wait()
+
+
 def main() -> None:
     port = int(os.environ.get("WORKBOX_PORT", "8000"))
     refuse_taken_port(port)
@@ -65,14 +81,15 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "workbox.settings")
     os.environ.setdefault("LOG_FORMAT", "console")
+    os.environ.setdefault(
+        "PYTHONWARNINGS", "ignore"
+    )  # advice to developers; the tests turn every warning into an error
     django.setup()
     print("Preparing the database ...", flush=True)
     call_command("migrate", interactive=False, verbosity=0)
     load_demo()
     print(f"\n  WorkBox is starting on http://127.0.0.1:{port}/   (Ctrl-C stops it)\n", flush=True)
-    # honcho would read .env on its own and pass it on; WorkBox's settings read it already, so honcho gets none.
-    honcho = str(Path(sys.executable).with_name("honcho"))
-    os.execv(honcho, [honcho, "--env", os.devnull, "start"])
+    sys.exit(serve_until_stopped())
 
 
 if __name__ == "__main__":
