@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.activity import record_logout
 from accounts.capabilities import MANAGEABLE_ROLES, USERS_WRITE, Role
 from accounts.models import User
 from accounts.names import (
@@ -231,7 +232,11 @@ def logout(user_id: int, *, request: HttpRequest | None = None) -> None:
         return account
 
     account = change_account(user_id, work=work)
-    if account is not None:
+    if account is None:
+        return
+    if request is None:
+        record_logout(User, None, account)  # the signal's other receiver, axes, cannot do without a request
+    else:
         user_logged_out.send(sender=User, request=request, user=account)
 
 

@@ -28,7 +28,7 @@ from accounts.capabilities import USERS_READ, USERS_WRITE
 from accounts.models import User
 from accounts.principal import Principal
 from accounts.tokens import TokenPair
-from workbox.core.api import ApiView, Page, check_if_match, conditional, json_response
+from workbox.core.api import ApiView, Page, check_if_match, conditional, json_response, read_object
 from workbox.core.errors import Invalid, NotAuthenticated, NotFound
 from workbox.core.numbers import to_json
 from workbox.core.rendering import OrjsonParser
@@ -254,8 +254,10 @@ class UsersView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Create a user."""
-        body = _read(UserCreateSerializer, request)
-        body.setdefault("username", "")
+        # The raw body is read first: the idempotency key is bound to its bytes.
+        serializer = UserCreateSerializer(data=read_object(request))
+        serializer.is_valid(raise_exception=True)
+        body: dict[str, Any] = {"username": "", **serializer.validated_data}
 
         def work() -> tuple[int, Any]:
             return 201, UserSerializer(services.create_user(_who(request), **body)).data
