@@ -13,6 +13,7 @@ from django.conf import settings
 from workbox.core.cache import redis_client, redis_failed
 
 CHANNEL = "wb:bell"
+SLICE_SECONDS = 0.2
 
 _local = threading.Condition()
 _rings = 0
@@ -32,6 +33,7 @@ class Bell:
     def __init__(self) -> None:
         self._heard = _rings
         self._pubsub: redis.client.PubSub | None = None
+        self._silenced = False
 
     def wait(self, seconds: float) -> bool:
         """Block up to `seconds`; True when there was a ring."""
@@ -41,6 +43,11 @@ class Bell:
             rang = _local.wait_for(lambda: _rings != self._heard, seconds)
             self._heard = _rings
         return rang
+
+    def silence(self) -> None:
+        """End a running `wait` soon; called from another thread when the listener stops."""
+        self._silenced = True
+        ring_local()
 
     def close(self) -> None:
         """Give the subscription back."""
@@ -67,8 +74,8 @@ class Bell:
         assert self._pubsub is not None  # noqa: S101  (narrowing: _connect said so)
         deadline = time.monotonic() + seconds
         try:
-            while (left := deadline - time.monotonic()) > 0:
-                if self._pubsub.get_message(timeout=left) is not None:
+            while (left := deadline - time.monotonic()) > 0 and not self._silenced:
+                if self._pubsub.get_message(timeout=min(left, SLICE_SECONDS)) is not None:
                     while self._pubsub.get_message(timeout=0) is not None:
                         pass  # many rings are one ring
                     return True

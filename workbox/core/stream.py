@@ -217,11 +217,11 @@ class Tailer(threading.Thread):
         connection.close()
 
     def _round(self, position: int | None) -> int:
+        while events.sequence_pending() == events.SEQUENCE_BATCH:
+            pass
         if position is None:
             position = events.head()
             self._call(self._begin, position)
-        while events.sequence_pending() == events.SEQUENCE_BATCH:
-            pass
         while rows := events.read_after(position, limit=TAIL_PAGE):
             self._call(self._hub.deliver, rows)
             position = rows[-1].seq
@@ -249,6 +249,7 @@ class Tailer(threading.Thread):
     def stop(self) -> None:
         """End after the current round."""
         self._stopping.set()
+        self._bell.silence()
         self.join(timeout=5)
 
 
