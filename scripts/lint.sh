@@ -14,8 +14,8 @@ check() { # title, command ...
   "$@" || failed+=("$title")
 }
 
-check "ruff: rules" ruff check --quiet .
-check "ruff: format" ruff format --check --quiet .
+check "ruff: rules" ruff check --quiet --output-format concise .
+check "ruff: format" ruff format --check --output-format concise .
 check "types" mypy
 check "floor plan" lint-imports
 check "migrations are complete" python manage.py makemigrations --check --dry-run
