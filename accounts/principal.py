@@ -12,6 +12,7 @@ import redis
 from django.db import connection
 
 from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
+from workbox.core import events
 from workbox.core.cache import redis_client, redis_failed
 from workbox.core.db import transact
 from workbox.core.errors import NotAuthenticated
@@ -130,11 +131,18 @@ def change_account(user_id: int, *, work: Callable[[], T]) -> T:
     """Run `work`, which changes what this account may do, in one transaction; its cached copy is forgotten around it.
 
     Inside a caller's transaction the second forgetting comes before the commit; the tombstone outlives that transaction
-    as long as it commits within TOMBSTONE_SECONDS.
+    as long as it commits within TOMBSTONE_SECONDS. The change is told to the live stream in the same transaction, so that
+    open sockets are checked again before any later frame reaches them.
     """
+
+    def told() -> T:
+        result = work()
+        events.append([events.NewEvent("access_changed", events.ACCESS, user_id)])
+        return result
+
     forget_principal(user_id)
     try:
-        return transact(work)
+        return transact(told)
     finally:
         forget_principal(user_id)
 
