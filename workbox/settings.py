@@ -176,7 +176,7 @@ SPECTACULAR_SETTINGS = {
 WORKBOX_EVENT_LISTENERS: list[str] = []
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = VAR_DIR / "broker"
     for _folder in ("queue", "done"):
@@ -221,6 +221,5 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOGGING_CONFIG = "workbox.core.observability.configure_logging"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
-SENTRY_DSN = env.str("SENTRY_DSN", default="")
 EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="workbox@localhost")

@@ -7,6 +7,10 @@ os.environ.setdefault("JWT_SECRET_KEY", "Uv5Bn8Xc2Lk7Wq4Rt1Yp9Mz6Jh3Gf0Ds")
 
 from workbox.settings import *  # noqa: F403  (a settings module is its parent's names)
 
+if REDIS_URL:  # noqa: F405
+    # Each xdist worker flushes its own Redis database between tests.
+    _worker = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
+    REDIS_URL = REDIS_URL.rstrip("/") + f"/{_worker + 1}"  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING", "format": "console"}
 WORKBOX_THROTTLE = False

@@ -51,6 +51,10 @@ class Viewer(Protocol):
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+# What servers raise when the peer went away between two frames.
+_GONE = (RuntimeError, OSError)
+
+
 class _Resume:
     """Awaits the rest of a coroutine that was already stepped once and stands at `first`."""
 
@@ -101,8 +105,8 @@ class Socket:
             first = coroutine.send(None)
         except StopIteration:
             return
-        except Exception:  # noqa: BLE001  (the peer is gone; its disconnect message tells the consumer)
-            return
+        except _GONE:
+            return  # the server's disconnect message tells the consumer
         self._pumping = True
         task = asyncio.get_running_loop().create_task(self._pump(_Resume(coroutine, first)))
         self._tasks.add(task)
@@ -113,8 +117,8 @@ class Socket:
             await unfinished
             while self._queue:
                 await self._send(self._queue.popleft())
-        except (RuntimeError, OSError, ConnectionError):
-            self._queue.clear()  # disconnected meanwhile
+        except _GONE:
+            self._queue.clear()
         finally:
             self._pumping = False
 
