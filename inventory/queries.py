@@ -1,12 +1,16 @@
 """Reads that join or check: shared by API, admin and commands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import F, Q, QuerySet
 
+from inventory.models import Product, StockLevel, StockMovement, StockOperation
+from workbox.core.db import marks
 from workbox.core.numbers import as_quantity, plain
 
 ZERO = Decimal(0)
@@ -87,3 +91,223 @@ def stock_differences() -> Iterator[Difference]:
             for what, first, second, kept, computed in cursor.fetchall():
                 row = f"{what} {first}" + (f" in warehouse {second}" if second else "")
                 yield Difference(rule, row, as_quantity(kept), as_quantity(computed))
+
+
+# ---- products --------------------------------------------------------------------------------------------------------
+# Public name → column: what lists of products can be sorted by. Ids follow creation, and are the cheaper key.
+PRODUCT_ORDER = {
+    "name": "name",
+    "sku": "sku",
+    "price": "price",
+    "stock": "stock__available",
+    "stock_quantity": "stock__available",
+    "created": "id",
+    "created_at": "id",
+}
+_PRODUCT_COLUMNS = {
+    "id": "id",
+    "sku": "sku",
+    "name": "name",
+    "description": "description",
+    "category": "category__name",
+    "unit_of_measure": "unit__code",
+    "price": "price",
+    "unit_cost": "unit_cost",
+    "stock_quantity": "stock__available",
+    "on_hand": "stock__on_hand",
+    "reserved": "stock__reserved",
+    "reorder_threshold": "reorder_threshold",
+    "reorder_quantity": "reorder_quantity",
+    "is_stocked": "is_stocked",
+    "is_active": "is_active",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """What a list of products shows. `active` None: retired products too; `low_stock` False: those that are not low."""
+
+    search: str = ""
+    category: str = ""
+    active: bool | None = True
+    low_stock: bool | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    order: tuple[str, ...] = ("-id",)
+
+
+def find_products(wanted: ProductFilter) -> QuerySet[Product]:
+    """The products of a filter; `search` looks for a part of name, SKU, description or category, in any case."""
+    found = Product.objects.order_by(*wanted.order)
+    if wanted.active is not None:
+        found = found.filter(is_active=wanted.active)
+    if wanted.category:
+        found = found.filter(category__name__iexact=wanted.category)
+    if wanted.search:
+        text = wanted.search
+        found = found.filter(
+            Q(name__icontains=text) | Q(sku__icontains=text) | Q(description__icontains=text) | Q(category__name__icontains=text)
+        )
+    if wanted.low_stock is not None:
+        is_low = Q(is_stocked=True, stock__available__lte=F("reorder_threshold"))
+        found = found.filter(is_low if wanted.low_stock else ~is_low)
+    if wanted.created_from is not None:
+        found = found.filter(created_at__gte=wanted.created_from)
+    if wanted.created_to is not None:
+        found = found.filter(created_at__lte=wanted.created_to)
+    return found.filter(stock__isnull=False) if any("stock" in column for column in wanted.order) else found
+
+
+def low_stock_products() -> QuerySet[Product]:
+    """Stocked products on sale whose available stock is at or below their reorder threshold, emptiest first."""
+    return find_products(ProductFilter(low_stock=True, order=("stock__available", "id")))
+
+
+def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These products with their stock over all warehouses, under their public names, in the order of `ids`."""
+    rows = Product.objects.filter(id__in=ids).order_by().values_list(*_PRODUCT_COLUMNS.values())
+    by_id = {row[0]: dict(zip(_PRODUCT_COLUMNS, row, strict=True)) for row in rows}
+    return [by_id[one] for one in ids if one in by_id]
+
+
+def low_stock_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """What has to be bought again: how much there is, and the threshold it fell to."""
+    return [
+        {
+            "product_id": row["id"],
+            "product_name": row["name"],
+            "sku": row["sku"],
+            "category": row["category"],
+            "current_quantity": row["stock_quantity"],
+            "threshold": row["reorder_threshold"],
+            "reorder_quantity": row["reorder_quantity"],
+        }
+        for row in product_rows(ids)
+    ]
+
+
+def product_detail(product_id: int) -> dict[str, Any] | None:
+    """One product with `stock_by_warehouse`, or None."""
+    rows = product_rows([product_id])
+    if not rows:
+        return None
+    levels = StockLevel.objects.filter(product_id=product_id).order_by("warehouse__priority", "warehouse_id")
+    rows[0]["stock_by_warehouse"] = [
+        {
+            "warehouse_id": warehouse_id,
+            "warehouse_name": name,
+            "is_sellable": is_sellable,
+            "quantity": on_hand,
+            "reserved": reserved,
+            "available": on_hand - reserved,
+        }
+        for warehouse_id, name, is_sellable, on_hand, reserved in levels.values_list(
+            "warehouse_id", "warehouse__name", "warehouse__is_sellable", "on_hand", "reserved"
+        )
+    ]
+    return rows[0]
+
+
+# ---- the ledger ------------------------------------------------------------------------------------------------------
+_MOVEMENT_COLUMNS = {
+    "id": "id",
+    "operation_id": "operation_id",
+    "product_id": "product_id",
+    "product_name": "product__name",
+    "sku": "product__sku",
+    "warehouse_id": "warehouse_id",
+    "warehouse_name": "warehouse__name",
+    "movement_type": "movement_type",
+    "quantity": "quantity",
+    "unit_cost": "unit_cost",
+    "balance_after": "balance_after",
+    "reference_number": "operation__reference",
+    "reason": "operation__reason",
+    "created_by": "operation__actor_id",
+    "created_at": "created_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MovementFilter:
+    """What a list of movements shows; they stand in the order they were posted, newest first unless told otherwise."""
+
+    product_id: int | None = None
+    warehouse_id: int | None = None
+    movement_type: str | None = None
+    reference: str = ""
+    search: str = ""
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    newest_first: bool = True
+
+
+def find_movements(wanted: MovementFilter) -> QuerySet[StockMovement]:
+    """The movements of a filter; `search` looks in product, SKU, warehouse, reference and reason, in any case."""
+    found = StockMovement.objects.order_by("-id" if wanted.newest_first else "id")
+    exact = {
+        "product_id": wanted.product_id,
+        "warehouse_id": wanted.warehouse_id,
+        "movement_type": wanted.movement_type,
+        "operation__reference": wanted.reference or None,
+        "created_at__gte": wanted.created_from,
+        "created_at__lte": wanted.created_to,
+    }
+    found = found.filter(**{column: value for column, value in exact.items() if value is not None})
+    if wanted.search:
+        text = wanted.search
+        found = found.filter(
+            Q(product__name__icontains=text)
+            | Q(product__sku__icontains=text)
+            | Q(warehouse__name__icontains=text)
+            | Q(operation__reference__icontains=text)
+            | Q(operation__reason__icontains=text)
+        )
+    return found
+
+
+def movement_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These movements under their public names, in the order of `ids`; `total_cost` is unit cost × quantity moved."""
+    by_id = {}
+    for row in StockMovement.objects.filter(id__in=ids).order_by().values_list(*_MOVEMENT_COLUMNS.values()):
+        shown = by_id[row[0]] = dict(zip(_MOVEMENT_COLUMNS, row, strict=True))
+        cost = shown["unit_cost"]
+        shown["total_cost"] = None if cost is None else cost * abs(shown["quantity"])
+    return [by_id[one] for one in ids if one in by_id]
+
+
+def history_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Like `movement_rows`, with `balance`: the product's on-hand over all warehouses right after each movement.
+
+    One index look-up per movement and warehouse, not a replay: each level's last balance up to that movement is stored.
+    """
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.id, SUM((SELECT x.balance_after FROM inventory_stockmovement x WHERE x.warehouse_id = l.warehouse_id"
+            " AND x.product_id = m.product_id AND x.id <= m.id ORDER BY x.id DESC LIMIT 1))"
+            " FROM inventory_stockmovement m JOIN inventory_stocklevel l ON l.product_id = m.product_id"
+            f" WHERE m.id IN ({marks(len(ids))}) GROUP BY m.id",  # noqa: S608  (only placeholders)
+            list(ids),
+        )
+        balances = {row[0]: as_quantity(row[1]) for row in cursor.fetchall()}
+    return [row | {"balance": balances[row["id"]]} for row in movement_rows(ids)]
+
+
+def operation_detail(operation_id: int) -> dict[str, Any] | None:
+    """One stock operation with its movements, or None; `reversed_by` is the operation that undid it, if any did."""
+    row = (
+        StockOperation.objects.filter(id=operation_id)
+        .values("id", "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "reversed_by", "occurred_at", "created_at")
+        .first()
+    )
+    if row is None:
+        return None
+    shown = dict(row)
+    shown["reference_number"] = shown.pop("reference")
+    shown["created_by"] = shown.pop("actor_id")
+    ids = StockMovement.objects.filter(operation_id=operation_id).order_by("id").values_list("id", flat=True)
+    return shown | {"movements": movement_rows(list(ids))}

@@ -25,7 +25,7 @@ from orders.models import Order, OrderLine, Return, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
 from workbox.core import events
 from workbox.core.db import as_utc, insert_rows, marks, transactional, utc_text
-from workbox.core.errors import Invalid
+from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
 
 ZERO = Decimal(0)
@@ -188,9 +188,19 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
         if item.quantity <= 0:
             raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
         ledger.check_quantity(item.quantity, shelf.products[item.product_id], name=f"items.{index}.quantity")
-    if draft.warehouse_id is not None and not Warehouse.objects.filter(id=draft.warehouse_id, is_active=True).exists():
-        raise ledger.WarehouseUnknown(
-            f"There is no open warehouse {draft.warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
+    if draft.warehouse_id is not None:
+        _check_warehouse(draft.warehouse_id)
+
+
+def _check_warehouse(warehouse_id: int) -> None:
+    place = Warehouse.objects.filter(id=warehouse_id, is_active=True).first()
+    if place is None:
+        raise ledger.WarehouseUnknown(f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]})
+    if not place.is_sellable:
+        raise RuleViolation(
+            f"{place.name} does not sell; what lies there is not for orders.",
+            code="warehouse_not_sellable",
+            fields={"warehouse_id": ["not sellable"]},
         )
 
 

@@ -62,7 +62,8 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON",
             },
             "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=0),
-            "TEST": {"NAME": str(BASE_DIR / "var" / "test.sqlite3")},
+            # A name of one's own lets several test runs share this folder.
+            "TEST": {"NAME": str(BASE_DIR / "var" / f"{env.str('TEST_DB_NAME', default='') or 'test'}.sqlite3")},
         }
     if config["ENGINE"].endswith("mysql"):
         return config | {

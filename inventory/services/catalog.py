@@ -157,6 +157,20 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
     return warehouse
 
 
+@transactional
+def close_warehouse(warehouse_id: int) -> Warehouse:
+    """The warehouse takes no more stock and fills no more orders; its history stays. Raises Conflict unless it is empty."""
+    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
+    if warehouse is None:
+        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
+    levels = StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id")
+    if any(level.on_hand for level in levels):
+        raise Conflict("There is still stock in this warehouse; move it out first.", code="warehouse_not_empty")
+    warehouse.is_active = False
+    warehouse.save(update_fields=["is_active"])
+    return warehouse
+
+
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(values) - EDITABLE
     if unknown:

@@ -90,10 +90,12 @@ def post(
     """Post one operation: balances, totals, movements and events change together or not at all.
 
     `consuming` (level id → quantity) are promises that end with these movements; only `reservations.consume` passes it.
-    Raises Invalid (zero, precision), ProductUnknown, WarehouseUnknown, and InsufficientStock with every short product
-    when unpromised stock would fall below zero. Runs in its caller's transaction or one of its own.
+    Raises Invalid (zero, precision), ProductUnknown, WarehouseUnknown, RuleViolation (retired product: adjust and move
+    nothing of it), and InsufficientStock with every short product when unpromised stock would fall below zero. Runs in its caller's transaction or one of its own.
     """
     shelf = _shelf_for(movements)
+    if kind in (Kind.MOVEMENT, Kind.ADJUSTMENT):
+        _refuse_retired(shelf)
     deltas = _deltas(movements, shelf, consuming or {})
     now = utc_text(occurred_at)
     operation_id = insert_rows(
@@ -112,6 +114,13 @@ def post(
     )
     announce(shelf, after)
     return Posted(operation_id, movement_ids, after, shelf)
+
+
+def _refuse_retired(shelf: Shelf) -> None:
+    retired = [product for product in shelf.products.values() if not product.is_active]
+    if retired:
+        names = ", ".join(f"{one.name} ({one.sku})" for one in retired)
+        raise RuleViolation(f"{names} is retired; restore it before you move its stock.", code="product_retired")
 
 
 def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
@@ -145,9 +154,11 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     missing = sorted(product_ids - shelf.products.keys())
     if missing:
         raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]})
-    new = {
-        (line.product_id, line.warehouse_id) for line in movements if shelf.level(line.product_id, line.warehouse_id) is None
-    }
+    found = {(line.product_id, line.warehouse_id): shelf.level(line.product_id, line.warehouse_id) for line in movements}
+    new = {pair for pair, level in found.items() if level is None}
+    closed = {warehouse_id for (_, warehouse_id), level in found.items() if level is not None and not level.is_open}
+    if closed:
+        _check_warehouses(closed)
     for line in movements:
         product = shelf.products[line.product_id]
         check_quantity(line.quantity, product)
@@ -244,15 +255,16 @@ def set_quantity(
 ) -> Posted | None:
     """Make the product's available (or physical) quantity equal to the target by posting the difference as an adjustment.
 
-    Without a warehouse the target is the total over sellable warehouses; what must go is taken by warehouse priority, what
-    is added goes to the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed
+    Without a warehouse the target is the total (of what is available: over sellable warehouses); what must go is taken by
+    warehouse priority, from sellable ones first, what is added goes to the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed
     (412) when it has moved. Returns None when nothing had to change. Raises InsufficientStock when promised stock would go.
     """
     lock_stock(product_id)
     shelf = read_shelf([product_id])
-    levels = [
-        level for level in shelf.levels[product_id] if (level.warehouse_id == warehouse_id if warehouse_id else level.is_sellable)
-    ]
+    levels = [level for level in shelf.levels[product_id] if warehouse_id in (None, level.warehouse_id)]
+    if warehouse_id is None and on_hand is None:
+        levels = [level for level in levels if level.is_sellable]
+    levels.sort(key=lambda level: not level.is_sellable)  # stable: what is for sale by priority, then the rest
     current = sum((level.on_hand if on_hand is not None else level.available for level in levels), ZERO)
     if compare_quantity is not None and compare_quantity != current:
         raise PreconditionFailed(

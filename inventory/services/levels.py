@@ -33,7 +33,7 @@ class ShelfProduct:
 
 @dataclass(slots=True)
 class ShelfLevel:
-    """One product in one open warehouse, as read."""
+    """One product in one warehouse, as read."""
 
     id: int
     product_id: int
@@ -42,6 +42,7 @@ class ShelfLevel:
     reserved: Decimal
     is_sellable: bool
     priority: int
+    is_open: bool = True
 
     @property
     def available(self) -> Decimal:
@@ -96,7 +97,7 @@ def read_shelf(product_ids: Iterable[int]) -> Shelf:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
-            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority"
+            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
             " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
             " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
             " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
@@ -112,7 +113,9 @@ def read_shelf(product_ids: Iterable[int]) -> Shelf:
                 shelf.levels[product_id] = []
             if row[7] is not None:
                 shelf.levels[product_id].append(
-                    ShelfLevel(row[7], product_id, row[8], as_quantity(row[9]), as_quantity(row[10]), bool(row[11]), row[12])
+                    ShelfLevel(
+                        row[7], product_id, row[8], as_quantity(row[9]), as_quantity(row[10]), bool(row[11]), row[12], bool(row[13])
+                    )
                 )
     for levels in shelf.levels.values():
         levels.sort(key=lambda level: (level.priority, level.warehouse_id))

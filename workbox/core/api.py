@@ -300,6 +300,19 @@ def page_body(request: HttpRequest | Request, rows: list[Any], count: int, offse
     }
 
 
+def read_page(request: HttpRequest | Request, found: QuerySet[Any], rows_of: Callable[[list[int]], list[Any]]) -> dict[str, Any]:
+    """One page of `found`: it is cut on the primary key first, then `rows_of(ids)` joins what the page shows."""
+    offset, limit = read_window(request.GET)
+    ids = list(found.values_list("pk", flat=True)[offset : offset + limit + 1])
+    more, ids = len(ids) > limit, ids[:limit]
+    if not more and (ids or offset == 0):
+        count = offset + len(ids)
+    else:
+        # The count is bounded; that there is one more row than this page shows is known all the same.
+        count = max(bounded_count(found), offset + len(ids) + more if ids else 0)
+    return page_body(request, rows_of(ids) if ids else [], count, offset, limit)
+
+
 class Page(BasePagination):
     """DRF pagination in WorkBox's manner: `page`/`page_size` or `skip`/`limit`, a bounded count."""
 
@@ -334,12 +347,12 @@ def bounded_count(queryset: QuerySet[Any]) -> int:
 
 def page_schema(item: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI schema of a page of `item`."""
-    link = {"type": ["string", "null"]}
+    link = {"type": ["string", "null"], "example": None}
     return {
         "type": "object",
         "required": ["count", "next", "previous", "results"],
         "properties": {
-            "count": {"type": "integer", "description": f"Exact up to {COUNT_MAX}."},
+            "count": {"type": ["integer", "null"], "description": f"Exact up to {COUNT_MAX}; null with a cursor.", "example": 1},
             "next": link,
             "previous": link,
             "results": {"type": "array", "items": item},
