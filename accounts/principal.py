@@ -131,8 +131,8 @@ def change_account(user_id: int, *, work: Callable[[], T]) -> T:
     """Run `work`, which changes what this account may do, in one transaction; its cached copy is forgotten around it.
 
     Inside a caller's transaction the second forgetting comes before the commit; the tombstone outlives that transaction
-    as long as it commits within TOMBSTONE_SECONDS. The live stream is told in the same transaction, so that open sockets
-    are checked again before any later frame reaches them.
+    as long as it commits within TOMBSTONE_SECONDS. The live stream is told in the same transaction, so that open
+    sockets are checked again before any later frame reaches them.
     """
 
     def told() -> T:

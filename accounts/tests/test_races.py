@@ -152,16 +152,29 @@ def test_the_second_look_asks_no_database(rosa: User, store: redis.Redis, django
 
 
 def test_a_reader_that_was_slow_cannot_bring_the_old_row_back(rosa: User, store: redis.Redis) -> None:
-    stale = principals._read_row(rosa.pk)
-    services.logout(rosa.pk)
+    """Between its look into the database and its write into the cache, the account is logged out elsewhere."""
+    looked: list[str] = []
 
-    filled = store.set(f"wb:user:{rosa.pk}", principals.orjson.dumps(stale), nx=True, ex=30)
+    def log_out_meanwhile(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        looked.append(sql)
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(_logout_and_close, rosa.pk).result()
+        return result
 
-    assert filled is None
+    with connection.execute_wrapper(log_out_meanwhile):
+        assert cached_principal(rosa.pk, 0).token_version == 0  # it asked before the logout
+
+    assert len(looked) == 1
+    assert 0 < store.ttl(f"wb:user:{rosa.pk}") <= principals.TOMBSTONE_SECONDS
     with pytest.raises(NotAuthenticated):
         cached_principal(rosa.pk, 0)
     assert cached_principal(rosa.pk, 1).token_version == 1
-    assert 0 < store.ttl(f"wb:user:{rosa.pk}") <= principals.TOMBSTONE_SECONDS
+
+
+def _logout_and_close(user_id: int) -> None:
+    services.logout(user_id)
+    connections.close_all()
 
 
 def test_every_change_is_seen_at_once_through_the_cache(make: Callable[..., User], store: redis.Redis) -> None:

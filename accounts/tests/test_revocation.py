@@ -13,6 +13,7 @@ from accounts.principal import Principal, load_principal
 from accounts.tests.conftest import PASSWORD, Api
 from accounts.tokens import TokenPair
 from accounts.websocket import SUBPROTOCOL, principal_from_scope, still_allowed
+from workbox.core.errors import NotAuthenticated
 
 # Channels closes connections after each piece of database work: no transaction may be open around these tests.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,3 +203,13 @@ def test_the_socket_takes_header_subprotocol_and_session_but_no_query(rosa: User
     assert identify(bad_token_with_session) == (None, None, None)
     assert identify(no_v1) == (None, None, None)
     assert identify({"type": "websocket"}) == (None, None, None)
+
+
+def test_an_account_switched_off_by_hand_is_nobody(rosa: User, pair: TokenPair) -> None:
+    """The flag counts by itself, also where no service raised the token version."""
+    User.objects.filter(pk=rosa.pk).update(is_active=False)
+
+    with pytest.raises(NotAuthenticated):
+        load_principal(rosa.pk, 0)
+    assert Api(pair.access)("GET", "auth/me").status_code == 401
+    assert Api()("POST", "auth/refresh", {"refresh_token": pair.refresh}).status_code == 401
