@@ -72,7 +72,7 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
                 "isolation_level": "read committed",
                 "init_command": (
                     "SET SESSION sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
-                    " SESSION innodb_lock_wait_timeout=3"
+                    " SESSION innodb_lock_wait_timeout=3 /*M!100306 , SESSION idle_write_transaction_timeout=10 */"
                 ),
                 "connect_timeout": 5,
             },
