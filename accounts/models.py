@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.validators import validate_email
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 
@@ -19,6 +19,7 @@ from accounts.names import (
     username_validator,
 )
 from accounts.principal import forget_principal
+from workbox.core import events
 from workbox.core.fields import ExactCharField
 
 # Saving only these changes neither what an account may do nor which of its tokens are good.
@@ -155,9 +156,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             fields |= {"is_staff", "is_superuser"} if "role" in fields else set()
             fields |= {"username_key"} if "username" in fields else set()
             fields |= {"token_version"} if ends_tokens else set()
-        if not self._state.adding and (fields is None or not fields <= _HARMLESS_FIELDS):
+        changes_standing = not self._state.adding and (fields is None or not fields <= _HARMLESS_FIELDS)
+        if changes_standing:
             forget_principal(self.pk)
-        super().save(*args, update_fields=fields, **kwargs)
+        with transaction.atomic():
+            super().save(*args, update_fields=fields, **kwargs)
+            if changes_standing:
+                events.append([events.NewEvent("access_changed", events.ACCESS, self.pk)])
         if ends_tokens:
             self._password_removed = False
             self.refresh_from_db(fields=["token_version"])

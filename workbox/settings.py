@@ -121,13 +121,16 @@ LOGIN_REDIRECT_URL = "/admin/"
 ACCESS_TOKEN_EXPIRE_MINUTES = env.int("ACCESS_TOKEN_EXPIRE_MINUTES", default=15)
 REFRESH_TOKEN_EXPIRE_DAYS = env.int("REFRESH_TOKEN_EXPIRE_DAYS", default=7)
 JWT_ALGORITHM = env.str("ALGORITHM", default="HS256")
-SIMPLE_JWT = simple_jwt(JWT_SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES, JWT_ALGORITHM)
+SIMPLE_JWT = simple_jwt(
+    JWT_SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES, JWT_ALGORITHM, refresh_days=REFRESH_TOKEN_EXPIRE_DAYS
+)
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=8)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
-AXES_IPWARE_PROXY_COUNT = TRUSTED_PROXIES or None
+AXES_USERNAME_CALLABLE = "accounts.lockout.account_name"  # one count per account, whatever spelling or e-mail
+AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"  # honours TRUSTED_PROXIES
 
 # ---- API manners -----------------------------------------------------------------------------------------------------
 WORKBOX_THROTTLE = env.bool("WORKBOX_THROTTLE", default=True)

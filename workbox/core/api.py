@@ -210,12 +210,38 @@ class ApiView(APIView):
     @staticmethod
     def _plain(response: Response) -> HttpResponse:
         body = b"" if response.data is None else to_json(response.data)
-        return HttpResponse(body, status=response.status_code, content_type=JSON, headers=dict(response.headers.items()))
+        plain = HttpResponse(body, status=response.status_code, content_type=JSON)
+        for name, value in response.headers.items():
+            if name.lower() != "content-type":
+                plain.headers[name] = value
+        return plain
 
     def idempotent(self, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
         """Answer with `work()` → (status, body), run in one transaction and at most once per Idempotency-Key."""
         request = self.request._request
         return idempotent(request, self.request.user.id, work)
+
+
+class ActionView(ApiView):
+    """Base of the verbs on one thing (confirm, ship, restore …): POST, PUT and PATCH do the same, `act`."""
+
+    @staticmethod
+    def needs(capability: str | None) -> Mapping[str, str | None]:
+        """`required_capabilities` of an action."""
+        return dict.fromkeys(("POST", "PUT", "PATCH"), capability)
+
+    def act(self, request: Request, **kwargs: str) -> HttpResponse:
+        """What the action does."""
+        raise NotImplementedError
+
+    def post(self, request: Request, **kwargs: str) -> HttpResponse:
+        return self.act(request, **kwargs)
+
+    def put(self, request: Request, **kwargs: str) -> HttpResponse:
+        return self.act(request, **kwargs)
+
+    def patch(self, request: Request, **kwargs: str) -> HttpResponse:
+        return self.act(request, **kwargs)
 
 
 def _with_user(request: Request) -> HttpRequest:
@@ -345,8 +371,8 @@ def bounded_count(queryset: QuerySet[Any]) -> int:
     return queryset.order_by().values("pk")[:COUNT_MAX].count()
 
 
-def page_schema(item: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI schema of a page of `item`."""
+def page_schema(rows: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI schema of a page; `rows` is the schema of its `results` array."""
     link = {"type": ["string", "null"], "example": None}
     return {
         "type": "object",
@@ -355,7 +381,7 @@ def page_schema(item: dict[str, Any]) -> dict[str, Any]:
             "count": {"type": ["integer", "null"], "description": f"Exact up to {COUNT_MAX}; null with a cursor.", "example": 1},
             "next": link,
             "previous": link,
-            "results": {"type": "array", "items": item},
+            "results": rows,
         },
     }
 
