@@ -152,7 +152,7 @@ class Hub:
                 self._recheck(event)
                 continue
             for socket in tuple(self.live):
-                if socket.wants(event):
+                if event.seq > socket.position and socket.wants(event):  # one that caught up may be ahead of the tailer
                     if message is None:
                         message = {"type": "websocket.send", "text": event.frame()}
                     socket.push(message)
