@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from inventory.models import Product, StockLevel, StockMovement, StockOperation
+from inventory.models import Barcode, Product, StockLevel, StockMovement, StockOperation
 from workbox.core.db import marks
 from workbox.core.numbers import as_quantity, plain
 
@@ -148,7 +148,10 @@ def find_products(wanted: ProductFilter) -> QuerySet[Product]:
     if wanted.search:
         text = wanted.search
         found = found.filter(
-            Q(name__icontains=text) | Q(sku__icontains=text) | Q(description__icontains=text) | Q(category__name__icontains=text)
+            Q(name__icontains=text)
+            | Q(sku__icontains=text)
+            | Q(description__icontains=text)
+            | Q(category__name__icontains=text)
         )
     if wanted.low_stock is not None:
         is_low = Q(is_stocked=True, stock__available__lte=F("reorder_threshold"))
@@ -208,6 +211,19 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
         )
     ]
     return rows[0]
+
+
+def product_ids_by_sku(skus: Sequence[str]) -> dict[str, int]:
+    """SKU → product id, of those that exist."""
+    return dict(Product.objects.filter(sku__in=set(skus)).values_list("sku", "id")) if skus else {}
+
+
+def products_by_barcode(codes: Sequence[str]) -> dict[str, tuple[int, Decimal]]:
+    """Barcode → (product id, how many units one scan means), of those that exist."""
+    if not codes:
+        return {}
+    rows = Barcode.objects.filter(code__in=set(codes)).values_list("code", "product_id", "pack_quantity")
+    return {code: (product_id, pack) for code, product_id, pack in rows}
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------
@@ -287,10 +303,11 @@ def history_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT m.id, SUM((SELECT x.balance_after FROM inventory_stockmovement x WHERE x.warehouse_id = l.warehouse_id"
-            " AND x.product_id = m.product_id AND x.id <= m.id ORDER BY x.id DESC LIMIT 1))"
+            "SELECT m.id, SUM((SELECT x.balance_after FROM inventory_stockmovement x"  # noqa: S608  (only placeholders)
+            " WHERE x.warehouse_id = l.warehouse_id AND x.product_id = m.product_id AND x.id <= m.id"
+            " ORDER BY x.id DESC LIMIT 1))"
             " FROM inventory_stockmovement m JOIN inventory_stocklevel l ON l.product_id = m.product_id"
-            f" WHERE m.id IN ({marks(len(ids))}) GROUP BY m.id",  # noqa: S608  (only placeholders)
+            f" WHERE m.id IN ({marks(len(ids))}) GROUP BY m.id",
             list(ids),
         )
         balances = {row[0]: as_quantity(row[1]) for row in cursor.fetchall()}
@@ -301,7 +318,18 @@ def operation_detail(operation_id: int) -> dict[str, Any] | None:
     """One stock operation with its movements, or None; `reversed_by` is the operation that undid it, if any did."""
     row = (
         StockOperation.objects.filter(id=operation_id)
-        .values("id", "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "reversed_by", "occurred_at", "created_at")
+        .values(
+            "id",
+            "kind",
+            "reason",
+            "reference",
+            "actor_id",
+            "request_id",
+            "reverses_id",
+            "reversed_by",
+            "occurred_at",
+            "created_at",
+        )
         .first()
     )
     if row is None:

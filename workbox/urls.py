@@ -1,13 +1,10 @@
 """All routes: the API under /api/v1/ (pinned) and without prefix (current), staff pages, health and documentation."""
 
-from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from workbox.core.api import MethodNotAllowed, error_response, route  # noqa: F401
-from workbox.core.errors import DomainError, NotFound
+from workbox.core import pages, views
+from workbox.core.api import route
 
 api: list[URLPattern | URLResolver] = [
     path("", include("orders.api.urls")),
@@ -16,7 +13,17 @@ api: list[URLPattern | URLResolver] = [
     path("", include("workbox.core.urls")),
 ]
 urlpatterns = [
+    path("", pages.home, name="home"),
     path("admin/", admin.site.urls),
+    route("docs", pages.docs, "docs"),
+    route("redoc", pages.redoc, "redoc"),
+    path("redoc/redoc.standalone.js", pages.redoc_script, name="redoc-script"),
+    route("api/schema", views.SchemaView.as_view(), "schema"),
+    route("metrics", views.PrometheusView.as_view(), "prometheus"),
     path("api/v1/", include(api)),
     path("", include(api)),
 ]
+handler400 = "workbox.core.pages.bad_request"
+handler403 = "workbox.core.pages.forbidden"
+handler404 = "workbox.core.pages.not_found"
+handler500 = "workbox.core.pages.server_error"

@@ -5,7 +5,7 @@ Domain code never sees HTTP; this module alone decides which status a `DomainErr
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import structlog
@@ -105,7 +105,14 @@ class UnsupportedMediaType(errors.DomainError):
     title = "Unsupported media type"
 
 
-STATUS_OF = {**STATUS_OF, MethodNotAllowed: 405, UnsupportedMediaType: 415}
+class ServerFault(errors.DomainError):
+    """What we could not name."""
+
+    code = "internal_error"
+    title = "Internal server error"
+
+
+STATUS_OF = {**STATUS_OF, MethodNotAllowed: 405, UnsupportedMediaType: 415, ServerFault: 500}
 
 
 def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
@@ -197,14 +204,14 @@ class ApiView(APIView):
         user = request.user
         if user is not None and user.is_authenticated:
             context.actor_id.set(user.pk)
-            request._request.actor_id = user.pk
+            request._request.actor_id = user.pk  # type: ignore[attr-defined]
         self.check_permissions(request)
         self.check_throttles(request)
 
     def check_throttles(self, request: Request) -> None:
         """Throttles raise TooManyRequests themselves."""
         for throttle in self.get_throttles():
-            target = request if throttle.__class__ is not RequestThrottle else _with_user(request)
+            target: Any = request if throttle.__class__ is not RequestThrottle else _with_user(request)
             throttle.allow_request(target, self)
 
     @staticmethod
@@ -219,7 +226,7 @@ class ApiView(APIView):
     def idempotent(self, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
         """Answer with `work()` → (status, body), run in one transaction and at most once per Idempotency-Key."""
         request = self.request._request
-        return idempotent(request, self.request.user.id, work)
+        return idempotent(request, cast(int, self.request.user.id), work)
 
 
 class ActionView(ApiView):
@@ -230,7 +237,7 @@ class ActionView(ApiView):
         """`required_capabilities` of an action."""
         return dict.fromkeys(("POST", "PUT", "PATCH"), capability)
 
-    def act(self, request: Request, **kwargs: str) -> HttpResponse:
+    def act(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """What the action does."""
         raise NotImplementedError
 
@@ -342,7 +349,7 @@ def read_page(request: HttpRequest | Request, found: QuerySet[Any], rows_of: Cal
 class Page(BasePagination):
     """DRF pagination in WorkBox's manner: `page`/`page_size` or `skip`/`limit`, a bounded count."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self._request = request
         self._offset, self._limit = read_window(request.GET)
         self._count = bounded_count(queryset)
@@ -388,4 +395,5 @@ def page_schema(rows: dict[str, Any]) -> dict[str, Any]:
 
 def route(pattern: str, view: Any, name: str) -> URLPattern:
     """A URL with an optional trailing slash; `pattern` is the regex of the path without it."""
-    return re_path(rf"^{pattern}/?$", view, name=name)
+    found: URLPattern = re_path(rf"^{pattern}/?$", view, name=name)
+    return found

@@ -23,8 +23,8 @@ _YEAR_MIN, _YEAR_MAX = 1900, 9998  # MySQL's datetime, with room for every time 
 class Fields:
     """Takes typed values out of a JSON object and gathers what is wrong with them.
 
-    A key that is missing or null gives the default. `check()` raises Invalid (422) with every fault found so far; values
-    read before it are only to be used after it.
+    A key that is missing or null gives the default. `check()` raises Invalid (422) with every fault found so far;
+    values read before it are only to be used after it.
     """
 
     __slots__ = ("_prefix", "_values", "faults")
@@ -143,7 +143,7 @@ class Fields:
         return None
 
     def moment(self, name: str, *, end_of_day: bool = False) -> datetime | None:
-        """A date or time in ISO 8601, UTC when it names no zone; with `end_of_day` a bare date means its last moment."""
+        """A date or time in ISO 8601, in UTC unless it says; with `end_of_day` a bare date means its last moment."""
         raw = self._values.get(name)
         if raw is None:
             return None
@@ -182,11 +182,15 @@ class Query(Fields):
         super().__init__({name: value for name, value in values.items() if value != ""})
 
     def order(self, columns: Mapping[str, str], *, default: str) -> tuple[str, ...]:
-        """The ORM ordering that `sort_by=name_desc` or `ordering=-name,sku` asks for; `columns` are public name → column.
+        """The ORM ordering that `sort_by=name_desc` or `ordering=-name,sku` asks for; `columns`: public name → column.
 
         The id decides between equals, so that pages never overlap.
         """
-        sorts = {f"{name}_{way}": ("-" if way == "desc" else "") + column for name, column in columns.items() for way in ("asc", "desc")}
+        sorts = {
+            f"{name}_{way}": ("-" if way == "desc" else "") + column
+            for name, column in columns.items()
+            for way in ("asc", "desc")
+        }
         chosen = self.choice("sort_by", sorts)
         if chosen is not None:
             return _with_id([sorts[chosen]])
@@ -209,7 +213,7 @@ def _with_id(columns: list[str]) -> tuple[str, ...]:
     return (*columns, "-id" if columns[0].startswith("-") else "id")
 
 
-def canonical(body: Mapping[str, Any], aliases: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def canonical(body: Mapping[str, Any], aliases: Mapping[str, tuple[str, ...]], *, prefix: str = "") -> dict[str, Any]:
     """`body` under canonical names (`aliases`: canonical → other names); raises Invalid when two names disagree."""
     result = dict(body)
     faults: dict[str, list[str]] = {}
@@ -220,7 +224,7 @@ def canonical(body: Mapping[str, Any], aliases: Mapping[str, tuple[str, ...]]) -
         first = body[given[0]]
         for one in given[1:]:
             if not _same(first, body[one]):
-                faults[one] = [f"means the same as {given[0]}, but says something else"]
+                faults[prefix + one] = [f"means the same as {given[0]}, but says something else"]
         for one in others:
             result.pop(one, None)
         result[name] = first

@@ -1,0 +1,217 @@
+"""Shapes of the catalogue and the ledger for the OpenAPI document; nothing runs through them at run time."""
+
+from typing import Any
+
+from rest_framework import serializers as s
+
+from inventory.models import MovementType, StockOperation
+
+Shape = s.Serializer[Any]
+MOVEMENT_TYPES = sorted(MovementType.values)
+
+
+class WarehouseStockShape(Shape):
+    """One product in one warehouse."""
+
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    is_sellable = s.BooleanField()
+    quantity = s.FloatField(help_text="On hand.")
+    reserved = s.FloatField()
+    available = s.FloatField()
+
+
+class ProductShape(Shape):
+    """A product with its stock over all warehouses."""
+
+    id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    description = s.CharField()
+    category = s.CharField(allow_null=True)
+    unit_of_measure = s.CharField()
+    price = s.FloatField()
+    unit_cost = s.FloatField(allow_null=True)
+    stock_quantity = s.FloatField(help_text="Available: on hand − reserved, over sellable warehouses.")
+    on_hand = s.FloatField()
+    reserved = s.FloatField()
+    reorder_threshold = s.FloatField()
+    reorder_quantity = s.FloatField()
+    is_stocked = s.BooleanField(help_text="False for charges: sold, but no stock is kept.")
+    is_active = s.BooleanField()
+    created_at = s.DateTimeField()
+    updated_at = s.DateTimeField()
+
+
+class ProductDetailShape(ProductShape):
+    """A product with its stock, per warehouse too."""
+
+    stock_by_warehouse = WarehouseStockShape(many=True)
+
+
+class ProductWriteShape(Shape):
+    """What may be written of a product; the seeds' other names are accepted too (see the alias table)."""
+
+    name = s.CharField(max_length=200, required=False)
+    sku = s.CharField(max_length=64, required=False)
+    description = s.CharField(max_length=4000, required=False)
+    category = s.CharField(max_length=100, required=False, allow_null=True)
+    unit_of_measure = s.CharField(max_length=20, required=False)
+    price = s.FloatField(required=False)
+    unit_cost = s.FloatField(required=False, allow_null=True)
+    reorder_threshold = s.FloatField(required=False)
+    reorder_quantity = s.FloatField(required=False)
+    is_stocked = s.BooleanField(required=False)
+    stock_quantity = s.FloatField(required=False, help_text="Available stock: opening stock, or the number to set.")
+    on_hand = s.FloatField(required=False, help_text="Physical stock to set instead.")
+    warehouse_id = s.IntegerField(required=False, help_text="Where; without it the default warehouse.")
+
+
+class ProductChangeShape(ProductWriteShape):
+    """A partial body: only what is sent changes."""
+
+    is_active = s.BooleanField(required=False)
+    compare_quantity = s.FloatField(required=False, help_text="The number you decided on; 412 when it has moved.")
+    reason = s.CharField(max_length=500, required=False, help_text="Why the stock number changes.")
+
+
+class MovementShape(Shape):
+    """One line of the ledger."""
+
+    id = s.IntegerField()
+    operation_id = s.IntegerField()
+    product_id = s.IntegerField()
+    product_name = s.CharField()
+    sku = s.CharField()
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    movement_type = s.ChoiceField(choices=MOVEMENT_TYPES)
+    quantity = s.FloatField(help_text="Signed: + came in, − went out.")
+    unit_cost = s.FloatField(allow_null=True)
+    total_cost = s.FloatField(allow_null=True)
+    balance_after = s.FloatField(help_text="On hand in this warehouse right after it.")
+    reference_number = s.CharField()
+    reason = s.CharField()
+    created_by = s.IntegerField(allow_null=True)
+    created_at = s.DateTimeField()
+
+
+class HistoryShape(MovementShape):
+    """A movement with the product's running balance."""
+
+    balance = s.FloatField(help_text="On hand over all warehouses right after it.")
+
+
+class PostedShape(MovementShape):
+    """A movement just posted, with the product's stock after it."""
+
+    stock_quantity = s.FloatField()
+    on_hand = s.FloatField()
+    reserved = s.FloatField()
+
+
+class MovementWriteShape(Shape):
+    """A movement to post; the sign follows the type, only an adjustment keeps its own."""
+
+    product_id = s.IntegerField()
+    warehouse_id = s.IntegerField(required=False)
+    movement_type = s.ChoiceField(choices=MOVEMENT_TYPES, help_text="The two transfer types come from transfers only.")
+    quantity = s.FloatField()
+    unit_cost = s.FloatField(required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+    notes = s.CharField(max_length=500, required=False)
+
+
+class AdjustShape(Shape):
+    """A correction of stock with its reason."""
+
+    product_id = s.IntegerField()
+    quantity = s.FloatField(help_text="+ adds, − takes away.")
+    reason = s.CharField(max_length=500)
+    warehouse_id = s.IntegerField(required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+
+
+class ReasonShape(Shape):
+    """Why."""
+
+    reason = s.CharField(max_length=500)
+
+
+class OperationShape(Shape):
+    """One act on the ledger with its movements."""
+
+    id = s.IntegerField()
+    kind = s.ChoiceField(choices=sorted(StockOperation.Kind.values))
+    reason = s.CharField()
+    reference_number = s.CharField()
+    created_by = s.IntegerField(allow_null=True)
+    request_id = s.CharField()
+    reverses_id = s.IntegerField(allow_null=True)
+    reversed_by = s.IntegerField(allow_null=True)
+    occurred_at = s.DateTimeField()
+    created_at = s.DateTimeField()
+    movements = MovementShape(many=True)
+
+
+class LowStockShape(Shape):
+    """A product at or below its reorder threshold."""
+
+    product_id = s.IntegerField()
+    product_name = s.CharField()
+    sku = s.CharField()
+    category = s.CharField(allow_null=True)
+    current_quantity = s.FloatField()
+    threshold = s.FloatField()
+    reorder_quantity = s.FloatField()
+
+
+class WarehouseShape(Shape):
+    """A place that holds stock."""
+
+    id = s.IntegerField()
+    name = s.CharField()
+    code = s.CharField()
+    address = s.CharField()
+    is_sellable = s.BooleanField()
+    priority = s.IntegerField()
+    is_active = s.BooleanField()
+    created_at = s.DateTimeField()
+
+
+class WarehouseWriteShape(Shape):
+    """What may be written of a warehouse."""
+
+    name = s.CharField(max_length=100)
+    code = s.CharField(max_length=20, required=False)
+    address = s.CharField(max_length=300, required=False)
+    is_sellable = s.BooleanField(required=False)
+    priority = s.IntegerField(required=False, min_value=0)
+    is_active = s.BooleanField(required=False)
+
+
+class CategoryWriteShape(Shape):
+    """What may be written of a category."""
+
+    name = s.CharField(max_length=100)
+    description = s.CharField(max_length=500, required=False)
+
+
+class CategoryShape(CategoryWriteShape):
+    """A group of products."""
+
+    id = s.IntegerField()
+
+
+class UnitWriteShape(Shape):
+    """What may be written of a unit of measure."""
+
+    code = s.CharField(max_length=20)
+    name = s.CharField(max_length=60, required=False)
+    decimal_places = s.IntegerField(required=False, min_value=0, max_value=3)
+
+
+class UnitShape(UnitWriteShape):
+    """What one of a product is, and how finely it may be divided."""
+
+    id = s.IntegerField()
