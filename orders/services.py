@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import User
-from inventory.errors import ProductUnknown
+from inventory.errors import ProductUnknown, WarehouseUnknown
 from inventory.models import MovementType, StockOperation, Warehouse
 from inventory.services import ledger, reservations
 from inventory.services.levels import Shelf, StockAfter, read_shelf
@@ -195,7 +195,7 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
 def _check_warehouse(warehouse_id: int) -> None:
     place = Warehouse.objects.filter(id=warehouse_id, is_active=True).first()
     if place is None:
-        raise ledger.WarehouseUnknown(f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]})
+        raise WarehouseUnknown(f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]})
     if not place.is_sellable:
         raise RuleViolation(
             f"{place.name} does not sell; what lies there is not for orders.",
@@ -219,12 +219,14 @@ def _reserve(lines: Sequence[PlacedLine], shelf: Shelf, warehouse_id: int | None
 
 
 def _claim(order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatus | None, step: str, at: str, hint: str = "") -> PlacedOrder:
-    """Lock the order and set its new status (None: keep it) if the old one allows; returns the order *before* the step.
+    """Lock the order and set its new status (None: keep it) if the old one allows.
 
-    Raises OrderUnknown, IllegalTransition. Whoever comes second waits here and then sees the first one's status.
+    Returns the order *before* the step, with `updated_at` as stored now. Raises OrderUnknown, IllegalTransition. Whoever
+    comes second waits here and then sees the first one's status.
     """
     stamp = f", {at} = COALESCE({at}, %s)" if at else ""
-    now = utc_text()
+    moment = datetime.now(UTC)
+    now = utc_text(moment)
     before = read_order(order_id, lock=True)
     if before.status not in {one.value for one in allowed}:
         raise IllegalTransition(order_id, before.status, step, hint=hint)
@@ -235,7 +237,7 @@ def _claim(order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatu
         )
         if cursor.rowcount != 1:
             raise IllegalTransition(order_id, before.status, step, hint=hint)
-    return before
+    return replace(before, updated_at=moment)
 
 
 _ORDER_COLUMNS = (
@@ -316,8 +318,7 @@ def confirm_order(order_id: int) -> PlacedOrder:
     shelf = read_shelf(line.product_id for line in before.lines)
     after = _reserve(before.lines, shelf, before.warehouse_id)
     events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
-    now = datetime.now(UTC)
-    return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or now, updated_at=now)
+    return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or before.updated_at)
 
 
 @transactional
@@ -337,8 +338,7 @@ def cancel_order(order_id: int, *, reason: str = "") -> PlacedOrder:
     after = reservations.release(line.id for line in before.lines)
     shelf = read_shelf(after)
     events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CANCELLED.value, reason=reason)])
-    now = datetime.now(UTC)
-    return replace(before, status=OrderStatus.CANCELLED.value, cancelled_at=now, updated_at=now)
+    return replace(before, status=OrderStatus.CANCELLED.value, cancelled_at=before.updated_at)
 
 
 @transactional
@@ -363,7 +363,7 @@ def ship_order(
     lines = _add_to_lines(before.lines, shipping, "shipped_quantity")
     complete = all(line.shipped_quantity == line.quantity for line in lines)
     status = OrderStatus.SHIPPED if complete else OrderStatus.PARTIALLY_SHIPPED
-    moment = shipped_at or datetime.now(UTC)
+    moment = shipped_at or before.updated_at
     _stamp(order_id, status, "shipped_at" if complete else None, moment)
     Shipment.objects.create(order_id=order_id, operation_id=posted.operation_id if posted else None, shipped_at=moment)
     facts = {"items": _moved_items(lines, shipping)}
@@ -372,7 +372,6 @@ def ship_order(
         before,
         status=status.value,
         shipped_at=moment if complete else before.shipped_at,
-        updated_at=datetime.now(UTC),
         lines=tuple(lines),
     )
 
@@ -381,10 +380,10 @@ def ship_order(
 def deliver_order(order_id: int, *, delivered_at: datetime | None = None) -> PlacedOrder:
     """The customer has the goods. Raises OrderUnknown, IllegalTransition unless everything was shipped."""
     before = _claim(order_id, allowed=CAN_DELIVER, status=OrderStatus.DELIVERED, step="delivered", at="")
-    moment = delivered_at or datetime.now(UTC)
+    moment = delivered_at or before.updated_at
     _stamp(order_id, OrderStatus.DELIVERED, "delivered_at", moment)
     events.append([_updated(before, OrderStatus.DELIVERED.value)])
-    return replace(before, status=OrderStatus.DELIVERED.value, delivered_at=moment, updated_at=datetime.now(UTC))
+    return replace(before, status=OrderStatus.DELIVERED.value, delivered_at=moment)
 
 
 @transactional
@@ -436,7 +435,7 @@ def return_order(
         refund_amount=sum((by_id[line_id].unit_price * quantity for line_id, quantity in returning.items()), ZERO),
     )
     events.append([_updated(before, before.status, returned=_moved_items(lines, returning), reason=reason)])
-    return replace(before, updated_at=datetime.now(UTC), lines=tuple(lines))
+    return replace(before, lines=tuple(lines))
 
 
 @transactional
@@ -525,8 +524,8 @@ def _stamp(order_id: int, status: OrderStatus, column: str | None, moment: datet
     stamp = f", {column} = %s" if column else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s",  # noqa: S608
-            [status.value, utc_text(), *([utc_text(moment)] if column else []), order_id],
+            f"UPDATE orders_order SET status = %s{stamp} WHERE id = %s",  # noqa: S608
+            [status.value, *([utc_text(moment)] if column else []), order_id],
         )
 
 
