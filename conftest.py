@@ -9,9 +9,11 @@ from django.core.cache import cache
 from django.db import connection
 
 from accounts.models import User
+from accounts.tokens import issue_pair
 from inventory.models import Product, UnitOfMeasure, Warehouse
 from inventory.queries import stock_differences
 from inventory.services.catalog import OpeningStock, create_product
+from tests.client import Api
 from workbox.core import context
 from workbox.core.cache import redis_client
 
@@ -106,3 +108,31 @@ def make_user(db: None) -> Callable[..., User]:
 @pytest.fixture
 def customer(make_user: Callable[..., User]) -> User:
     return make_user("user", "customer")
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Api]:
+    """`client_of(user)`: an API client with that account's token."""
+    return lambda user: Api(issue_pair(user).access, user)
+
+
+@pytest.fixture
+def as_staff(make_user: Callable[..., User], client_of: Callable[[User], Api]) -> Callable[[str], Api]:
+    """`as_staff("manager")`: an API client of somebody with that role; twice the same role is the same person."""
+
+    def log_in(role: str) -> Api:
+        return client_of(User.objects.filter(username=role).first() or make_user(role))
+
+    return log_in
+
+
+@pytest.fixture
+def manager(as_staff: Callable[[str], Api]) -> Api:
+    """A manager's API client."""
+    return as_staff("manager")
+
+
+@pytest.fixture
+def buyer(customer: User, client_of: Callable[[User], Api]) -> Api:
+    """A customer's API client."""
+    return client_of(customer)

@@ -345,6 +345,7 @@ class ProductRestoreView(ActionView):
 
     def act(self, request: Request, product_id: str) -> HttpResponse:
         """Restore a retired product."""
+        read_object(request)  # nothing is asked of it but to be readable
 
         def work() -> tuple[int, Any]:
             catalog.restore_product(int(product_id))

@@ -112,7 +112,30 @@ def visible(request: Request, order_id: int, *, lock: bool = False) -> PlacedOrd
     return order
 
 
-class OrdersView(ApiView):
+class PlacingView(ApiView):
+    """Base of the routes that place orders."""
+
+    def place(self, request: Request, *, confirm: bool | None = None) -> HttpResponse:
+        """Place what the body says; `confirm` not None decides instead of the body."""
+        asker = who(request)
+        given = read_order(read_object(request), asker, may_order_for_others=asker.can(ORDERS_MANAGE))
+
+        def work() -> tuple[int, Any]:
+            if given.names_other_user and given.user_id is not None:
+                services.require_user(given.user_id)
+            order = services.place_order(
+                resolve(given.lines),
+                user_id=given.user_id,
+                confirm=given.confirm if confirm is None else confirm,
+                warehouse_id=given.warehouse_id,
+                notes=given.notes,
+            )
+            return 201, order_body(order)
+
+        return self.idempotent(work)
+
+
+class OrdersView(PlacingView):
     """All orders the asker may see: customers their own, staff everybody's."""
 
     required_capabilities = {"GET": None, "POST": ORDERS_PLACE}
@@ -167,35 +190,15 @@ class OrdersView(ApiView):
         """Place an order."""
         return self.place(request)
 
-    def place(self, request: Request, *, confirm: bool | None = None) -> HttpResponse:
-        """Place what the body says; `confirm` not None decides instead of the body."""
-        asker = who(request)
-        given = read_order(read_object(request), asker, may_order_for_others=asker.can(ORDERS_MANAGE))
-
-        def work() -> tuple[int, Any]:
-            if given.names_other_user and given.user_id is not None:
-                services.require_user(given.user_id)
-            order = services.place_order(
-                resolve(given.lines),
-                user_id=given.user_id,
-                confirm=given.confirm if confirm is None else confirm,
-                warehouse_id=given.warehouse_id,
-                notes=given.notes,
-            )
-            return 201, order_body(order)
-
-        return self.idempotent(work)
-
 
 def _rows(ids: list[int]) -> list[dict[str, Any]]:
     return [order_body(order) for order in services.read_orders(ids)]
 
 
-class PendingOrdersView(OrdersView):
+class PendingOrdersView(PlacingView):
     """The mini order API's way to order: pending first, confirmed later."""
 
     required_capabilities = {"POST": ORDERS_PLACE}
-    http_method_names = ["post", "options"]
 
     @extend_schema(
         summary="Create a pending order",

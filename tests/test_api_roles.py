@@ -1,0 +1,104 @@
+"""Who may do what: every route × method × role as rows; a route or method without a row fails."""
+
+from collections.abc import Callable
+
+import pytest
+
+from accounts.models import User
+from tests.client import Api
+from tests.routes import BY_NAME, METHODS, ROUTES
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("user", "clerk", "manager", "analyst", "admin")
+EVERYBODY = frozenset({"anonymous", *ROLES})
+LOGGED_IN = frozenset(ROLES)
+MANAGERS = frozenset({"manager", "admin"})
+SHOP = MANAGERS | {"clerk"}
+READERS = MANAGERS | {"analyst"}
+STAFF = SHOP | {"analyst"}
+BUYERS = LOGGED_IN - {"analyst"}
+
+_ACTION = ("POST", "PUT", "PATCH")
+# route → method → who may. An analyst reads everything and changes nothing.
+ROWS: dict[str, dict[str, frozenset[str]]] = {
+    "auth-register": {"POST": EVERYBODY},
+    "auth-login": {"POST": EVERYBODY},
+    "auth-login-json": {"POST": EVERYBODY},
+    "auth-refresh": {"POST": EVERYBODY},
+    "auth-logout": {"POST": LOGGED_IN},
+    "auth-me": {"GET": LOGGED_IN, "PATCH": LOGGED_IN},
+    "users": {"GET": READERS, "POST": MANAGERS},
+    "user": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "health": {"GET": EVERYBODY},
+    "health-live": {"GET": EVERYBODY},
+    "health-ready": {"GET": EVERYBODY},
+    "metrics": {"GET": READERS},
+    "events": {"GET": LOGGED_IN},
+    "products": {"GET": LOGGED_IN, "POST": MANAGERS},
+    "product": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "product-restore": dict.fromkeys(_ACTION, MANAGERS),
+    "inventory": {"GET": LOGGED_IN, "POST": MANAGERS},
+    "inventory-item": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "inventory-adjust": {"POST": SHOP},
+    "inventory-low-stock": {"GET": LOGGED_IN},
+    "inventory-movements": {"GET": LOGGED_IN},
+    "inventory-history": {"GET": LOGGED_IN},
+    "inventory-changes": {"GET": LOGGED_IN},
+    "operation-reverse": dict.fromkeys(_ACTION, SHOP),
+    "stock-movements": {"GET": LOGGED_IN, "POST": SHOP},
+    "stock-movement": {"GET": LOGGED_IN},
+    "stock-operation": {"GET": LOGGED_IN},
+    "warehouses": {"GET": LOGGED_IN, "POST": MANAGERS},
+    "warehouse": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "categories": {"GET": LOGGED_IN, "POST": MANAGERS},
+    "category": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS},
+    "units": {"GET": LOGGED_IN, "POST": MANAGERS},
+    "unit": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS},
+    "orders": {"GET": LOGGED_IN, "POST": BUYERS},
+    "orders-create-pending": {"POST": BUYERS},
+    "order": {"GET": LOGGED_IN},
+    "order-confirm": dict.fromkeys(_ACTION, BUYERS),
+    "order-cancel": dict.fromkeys(_ACTION, BUYERS),
+    "order-ship": dict.fromkeys(_ACTION, SHOP),
+    "order-deliver": dict.fromkeys(_ACTION, SHOP),
+    "order-return": dict.fromkeys(_ACTION, SHOP),
+    "order-timeline": {"GET": LOGGED_IN},
+    "sales": {"GET": STAFF, "POST": SHOP},
+}
+
+
+def test_every_route_and_method_has_a_row() -> None:
+    assert {route.name: set(route.methods) for route in ROUTES} == {name: set(row) for name, row in ROWS.items()}
+
+
+@pytest.fixture
+def askers(make_user: Callable[..., User], client_of: Callable[[User], Api]) -> dict[str, Api]:
+    """A client per role, one without a token, and one whose account was switched off."""
+    found = {role: client_of(make_user(role)) for role in ROLES}
+    found["inactive"] = client_of(make_user("admin", "inactive"))
+    User.objects.filter(username="inactive").update(is_active=False)
+    return found | {"anonymous": Api()}
+
+
+@pytest.mark.parametrize(("name", "method"), [(name, method) for name, row in ROWS.items() for method in row])
+def test_only_the_roles_of_the_row_get_through(name: str, method: str, askers: dict[str, Api]) -> None:
+    row = ROWS[name][method]
+    refused = {}
+    for who, api in askers.items():
+        if name == "auth-logout" and who == "inactive":
+            continue  # its own test: an expired login may still be ended
+        status = api(method, BY_NAME[name].path(), {} if method != "GET" else None).status_code
+        refused[who] = status if status in (401, 403) else None
+    expected = {who: None if who in row else 403 for who in ROLES}
+    expected["anonymous"] = None if "anonymous" in row else 401
+    if "inactive" in refused:
+        expected["inactive"] = None if "anonymous" in row else 401
+    assert refused == expected
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_a_method_without_a_row_is_refused(name: str, manager: Api) -> None:
+    for method in set(METHODS) - set(ROWS[name]):
+        response = manager(method, BY_NAME[name].path(), {})
+        assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed"), method
