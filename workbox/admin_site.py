@@ -1,6 +1,120 @@
-"""The admin site all rooms register on."""
+"""The admin site all rooms register on: who acts, what the sidebar offers, how one logs in."""
 
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
+
+from workbox.core import context
+
+# Group → (title, icon, app_model) or (title, icon, url): the sidebar shows what the role may see.
+SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "",
+        (
+            ("Home", "home", "/admin/"),
+            ("Live", "bolt", "/live/"),
+        ),
+    ),
+    (
+        "Selling",
+        (
+            ("Orders", "shopping_cart", "orders_order"),
+            ("Customers", "groups", "orders_customer"),
+            ("Shipments", "local_shipping", "orders_shipment"),
+            ("Returns", "assignment_return", "orders_return"),
+        ),
+    ),
+    (
+        "Stock",
+        (
+            ("Products", "inventory_2", "inventory_product"),
+            ("Stock levels", "shelves", "inventory_stocklevel"),
+            ("Movements", "swap_vert", "inventory_stockmovement"),
+            ("Operations", "receipt_long", "inventory_stockoperation"),
+            ("Reservations", "bookmark", "inventory_reservation"),
+        ),
+    ),
+    (
+        "Set up",
+        (
+            ("Warehouses", "warehouse", "inventory_warehouse"),
+            ("Categories", "category", "inventory_category"),
+            ("Units of measure", "straighten", "inventory_unitofmeasure"),
+            ("Barcodes", "barcode", "inventory_barcode"),
+        ),
+    ),
+    (
+        "People",
+        (
+            ("Users", "person", "accounts_user"),
+            ("Open logins", "key", "accounts_refreshtoken"),
+            ("Activity", "history", "accounts_activitylog"),
+            ("Failed logins", "gpp_maybe", "axes_accessattempt"),
+        ),
+    ),
+    (
+        "System",
+        (
+            ("Event log", "feed", "core_event"),
+            ("Log readers", "radio_button_checked", "core_eventcursor"),
+            ("Idempotency keys", "fingerprint", "core_idempotencykey"),
+            ("Scheduled jobs", "schedule", "django_celery_beat_periodictask"),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sidebar for this user: groups of links to what the role may see."""
+    groups = []
+    for title, entries in SIDEBAR:
+        items = [
+            {"title": name, "icon": icon, "link": _url(target)}
+            for name, icon, target in entries
+            if _may_see(request, target)
+        ]
+        if items:
+            groups.append(
+                {"title": title, "separator": bool(title), "collapsible": title in {"People", "System"}, "items": items}
+            )
+    return groups
+
+
+def _url(target: str) -> str:
+    return target if target.startswith("/") else reverse(f"admin:{target}_changelist")
+
+
+def _may_see(request: HttpRequest, target: str) -> bool:
+    if target.startswith("/"):
+        return True
+    app, _, model = target.rpartition("_")
+    return request.user.has_perm(f"{app}.view_{model}")  # type: ignore[union-attr]
+
+
+class LoginForm(AuthenticationForm):
+    """Staff log in with user name or e-mail address."""
+
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "No staff account has this name and password. Only the password is case-sensitive.",
+        "no_staff": "This account is for customers. It cannot open the admin; use the shop or the API.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "User name or e-mail address"
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        """The account is active and staff."""
+        super(AdminAuthenticationForm, self).confirm_login_allowed(user)
+        if not user.is_staff:
+            raise ValidationError(self.error_messages["no_staff"], code="no_staff")
 
 
 class WorkBoxAdminSite(UnfoldAdminSite):
@@ -9,3 +123,16 @@ class WorkBoxAdminSite(UnfoldAdminSite):
     site_header = "WorkBox"
     site_title = "WorkBox"
     index_title = "Home"
+    login_form = LoginForm
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """Whatever an admin page writes, the logged-in user did it."""
+
+        def acted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            token = context.actor_id.set(request.user.pk)
+            try:
+                return view(request, *args, **kwargs)
+            finally:
+                context.actor_id.reset(token)
+
+        return super().admin_view(acted, cacheable)

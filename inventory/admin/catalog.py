@@ -1,0 +1,407 @@
+"""The catalogue in the admin: categories, units, products with their stock, barcodes."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts.capabilities import CATALOG_WRITE, STOCK_POST
+from inventory.admin.dialogs import (
+    AdjustDialog,
+    ProductDialog,
+    SetQuantityDialog,
+    quantity_field,
+    warehouse_field,
+)
+from inventory.admin.panels import product_panels
+from inventory.models import Barcode, Category, Product, UnitOfMeasure
+from inventory.services import catalog, ledger
+from inventory.services.catalog import OpeningStock
+from workbox.core.admin import (
+    NamedFilter,
+    PlainNumbers,
+    ServiceAdmin,
+    acting,
+    each,
+    money_text,
+    quantity_text,
+    service_dialog,
+)
+
+CAPTION = {"Low": "warning", "Out": "danger", "Retired": "info", "Charge": "info", "In stock": "success"}
+
+
+class CatalogWriters:
+    """Mix-in: the catalogue is written by those who may write it, and read by all staff."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability."""
+        return _may(request, CATALOG_WRITE)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability."""
+        return _may(request, CATALOG_WRITE)
+
+
+def _may(request: HttpRequest, capability: str) -> bool:
+    return bool(request.user.can(capability))  # type: ignore[union-attr]
+
+
+@admin.register(Category)
+class CategoryAdmin(CatalogWriters, ModelAdmin):
+    """Groups of products."""
+
+    list_display = ["name", "description"]
+    search_fields = ["name", "description"]
+    show_full_result_count = False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability; a category with products is protected by the database."""
+        return _may(request, CATALOG_WRITE)
+
+
+@admin.register(UnitOfMeasure)
+class UnitOfMeasureAdmin(CatalogWriters, ModelAdmin):
+    """What one of a product is; how finely it may be divided is fixed once it is in use."""
+
+    list_display = ["code", "name", "decimal_places"]
+    search_fields = ["code", "name"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: UnitOfMeasure | None = None) -> list[str]:
+        """The precision of a unit in use does not change under the quantities that were counted with it."""
+        return ["decimal_places"] if obj is not None and obj.products.exists() else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability; a unit in use is protected by the database."""
+        return _may(request, CATALOG_WRITE)
+
+
+class BarcodeForm(PlainNumbers, forms.ModelForm):
+    """A code and how many units it stands for."""
+
+    class Meta:
+        model = Barcode
+        fields = ["code", "product", "pack_quantity"]
+
+
+@admin.register(Barcode)
+class BarcodeAdmin(CatalogWriters, ModelAdmin):
+    """Which code means how many of which product."""
+
+    form = BarcodeForm
+    list_display = ["code", "product", "pack", "created_at"]
+    list_select_related = ["product"]
+    search_fields = ["=code", "product__sku", "product__name"]
+    search_help_text = "Barcode, SKU or product name"
+    autocomplete_fields = ["product"]
+    show_full_result_count = False
+
+    @admin.display(description="Units per scan", ordering="pack_quantity")
+    def pack(self, barcode: Barcode) -> str:
+        """How many units one scan means."""
+        return quantity_text(barcode.pack_quantity)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability: a code that was stuck on the wrong box is taken off."""
+        return _may(request, CATALOG_WRITE)
+
+
+class BarcodeInline(CatalogWriters, TabularInline):
+    """A product's barcodes, on its page."""
+
+    model = Barcode
+    form = BarcodeForm
+    fields = ["code", "pack_quantity"]
+    extra = 0
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By capability."""
+        return _may(request, CATALOG_WRITE)
+
+
+class StockStateFilter(NamedFilter):
+    """Which products need buying."""
+
+    title = "stock"
+    parameter_name = "stock_state"
+    choices_named = {
+        "low": (
+            "At or below the reorder threshold",
+            lambda rows: rows.filter(is_active=True, is_stocked=True, stock__available__lte=F("reorder_threshold")),
+        ),
+        "out": (
+            "Nothing available",
+            lambda rows: rows.filter(is_active=True, is_stocked=True, stock__available__lte=0),
+        ),
+        "promised": ("Promised to orders", lambda rows: rows.filter(stock__reserved__gt=0)),
+    }
+
+
+class SaleFilter(NamedFilter):
+    """For sale or not."""
+
+    title = "sale"
+    parameter_name = "sale"
+    choices_named = {
+        "active": ("For sale", lambda rows: rows.filter(is_active=True)),
+        "retired": ("Retired", lambda rows: rows.filter(is_active=False)),
+    }
+
+
+class ProductForm(PlainNumbers, forms.ModelForm):
+    """A product's own fields; a new one may bring its opening stock."""
+
+    money_fields = frozenset({"price", "unit_cost"})
+
+    opening_quantity = quantity_field(
+        required=False, min_value=Decimal(0), label="Opening stock", help_text="What is on the shelf today."
+    )
+    opening_warehouse = warehouse_field(
+        required=False, label="In warehouse", help_text="Empty: where orders are filled from first."
+    )
+
+    class Meta:
+        model = Product
+        fields = [
+            "sku", "name", "description", "category", "unit", "price", "unit_cost", "reorder_threshold",
+            "reorder_quantity",
+            "is_stocked",
+        ]  # fmt: skip
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None and "sku" in self.fields:
+            self.fields["sku"].required = False
+            self.fields["sku"].help_text = "Empty: one is made from the name."
+
+
+READ_FIELDSETS = [
+    (None, {"fields": [("sku", "name"), ("category", "unit"), "description"]}),
+    ("Money", {"fields": [("shown_price", "shown_cost")]}),
+    ("Reordering", {"fields": [("shown_threshold", "shown_reorder_quantity"), "is_stocked"]}),
+]
+
+
+@admin.register(Product)
+class ProductAdmin(CatalogWriters, ServiceAdmin):
+    """Products with their stock: edited by the catalogue service, counted by the ledger, retired, never deleted."""
+
+    form = ProductForm
+    list_display = ["sku", "name", "category", "shown_price", "available", "on_hand", "reserved", "state"]
+    list_display_links = ["sku", "name"]
+    list_select_related = ["category", "stock"]
+    list_filter = [StockStateFilter, SaleFilter, ("category", RelatedDropdownFilter)]
+    search_fields = ["sku", "name", "=barcodes__code"]
+    search_help_text = "SKU, name or barcode"
+    autocomplete_fields = ["category"]
+    inlines = [BarcodeInline]
+    fieldsets = [
+        (None, {"fields": [("sku", "name"), ("category", "unit"), "description"]}),
+        ("Money", {"fields": [("price", "unit_cost")]}),
+        ("Reordering", {"fields": [("reorder_threshold", "reorder_quantity"), "is_stocked"]}),
+    ]
+    add_fieldsets = [*fieldsets, ("Opening stock", {"fields": [("opening_quantity", "opening_warehouse")]})]
+    change_form_outer_before_template = "admin/panels/product_top.html"
+    change_form_outer_after_template = "admin/panels/product.html"
+    actions = ["retire_selected", "restore_selected"]
+    actions_detail = ["adjust_stock", "set_stock", "retire", "restore"]
+    actions_row = ["adjust_stock"]
+
+    # ---- list ----
+    @admin.display(description="Price", ordering="price")
+    def shown_price(self, product: Product) -> str:
+        """With as many places as it needs."""
+        return money_text(product.price)
+
+    @admin.display(description="Unit cost")
+    def shown_cost(self, product: Product) -> str:
+        """As above."""
+        return money_text(product.unit_cost)
+
+    @admin.display(description="Reorder threshold")
+    def shown_threshold(self, product: Product) -> str:
+        """Without idle zeros."""
+        return quantity_text(product.reorder_threshold)
+
+    @admin.display(description="Reorder quantity")
+    def shown_reorder_quantity(self, product: Product) -> str:
+        """Without idle zeros."""
+        return quantity_text(product.reorder_quantity)
+
+    @admin.display(description="Available", ordering="stock__available")
+    def available(self, product: Product) -> str:
+        """On hand and not promised, in sellable warehouses."""
+        return quantity_text(product.stock.available)
+
+    @admin.display(description="On hand", ordering="stock__on_hand")
+    def on_hand(self, product: Product) -> str:
+        """Physically there, in all warehouses."""
+        return quantity_text(product.stock.on_hand)
+
+    @admin.display(description="Reserved", ordering="stock__reserved")
+    def reserved(self, product: Product) -> str:
+        """Promised to orders."""
+        return quantity_text(product.stock.reserved)
+
+    @display(description="State", label=CAPTION)
+    def state(self, product: Product) -> str:
+        """Whether somebody has to do something."""
+        if not product.is_active:
+            return "Retired"
+        if not product.is_stocked:
+            return "Charge"
+        if product.stock.available <= 0:
+            return "Out"
+        return "Low" if product.stock.available <= product.reorder_threshold else "In stock"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Product], search_term: str
+    ) -> tuple[Any, bool]:
+        """Choosing a product for a form offers those for sale only."""
+        if request.path.endswith("/autocomplete/"):
+            queryset = queryset.filter(is_active=True)
+        return super().get_search_results(request, queryset, search_term)
+
+    # ---- page ----
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        """Who may only read sees numbers as people write them."""
+        if obj is None or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        return READ_FIELDSETS
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        """With the rows every page shows."""
+        return super().get_queryset(request).select_related("category", "unit", "stock")
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """The form with the product's stock, promises and movements around it."""
+        product = self.get_object(request, object_id)
+        panels = product_panels(product) if product else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panels": panels})
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Retire what is for sale, restore what is not."""
+        product = self.get_object(request, str(object_id))
+        hidden = {"restore"} if product is None or product.is_active else {"retire", "adjust_stock", "set_stock"}
+        if product is not None and not product.is_stocked:
+            hidden |= {"adjust_stock", "set_stock"}
+        return [one for one in super().get_actions_detail(request, object_id) if one.path not in hidden]
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
+        """Through the catalogue service: its rules, its news, its stock row."""
+        given = form.cleaned_data
+        names = [name for name in (form.changed_data if change else given) if name in ProductForm.Meta.fields]
+        values = {name: given[name] for name in names}
+        if "category" in values:
+            values["category"] = values["category"].name if values["category"] else None
+        if "unit" in values:
+            values["unit"] = values["unit"].code
+        with acting(request) as actor:
+            if change:
+                saved = catalog.update_product(obj.pk, changes=values)
+            else:
+                place = given.get("opening_warehouse")
+                opening = OpeningStock(given.get("opening_quantity") or Decimal(0), place.pk if place else None)
+                values["sku"] = values["sku"] or None
+                saved = catalog.create_product(**values, opening=opening, actor_id=actor)
+        obj.__dict__.update(saved.__dict__)
+
+    # ---- who may ----
+    def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may move stock."""
+        return _may(request, STOCK_POST)
+
+    def has_write_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may retire and restore."""
+        return _may(request, CATALOG_WRITE)
+
+    # ---- actions ----
+    @service_dialog(
+        "Adjust stock", form=AdjustDialog, submit="Post the adjustment", permission="post", icon="exposure",
+        variant=ActionVariant.PRIMARY,
+    )  # fmt: skip
+    def adjust_stock(self, request: HttpRequest, form: AdjustDialog, product_id: int) -> str:
+        """A signed adjustment with its reason is in the ledger."""
+        given = form.cleaned_data
+        posted = ledger.adjust(
+            product_id,
+            quantity=given["quantity"],
+            reason=given["reason"],
+            warehouse_id=given["warehouse"].pk,
+            actor_id=request.user.pk,
+        )
+        after = posted.stock[product_id]
+        return (
+            f"{form.product}: {'+' if given['quantity'] > 0 else '−'}{quantity_text(abs(given['quantity']))} in"
+            f" {given['warehouse'].name}. Now {quantity_text(after.on_hand)} on hand,"
+            f" {quantity_text(after.available)} available."
+        )
+
+    @service_dialog(
+        "Set quantity", form=SetQuantityDialog, submit="Set the quantity", permission="post", icon="inventory"
+    )
+    def set_stock(self, request: HttpRequest, form: SetQuantityDialog, product_id: int) -> str:
+        """What was counted is what is on hand; the difference is in the ledger."""
+        given = form.cleaned_data
+        posted = ledger.set_quantity(
+            product_id,
+            on_hand=given["quantity"],
+            compare_quantity=form.seen_in(given["warehouse"]),
+            warehouse_id=given["warehouse"].pk,
+            reason=given["reason"],
+            actor_id=request.user.pk,
+        )
+        counted = f"{quantity_text(given['quantity'])} on hand in {given['warehouse'].name}"
+        if posted is None:
+            return f"{form.product}: {counted}, as the books say; nothing to post."
+        after = posted.stock[product_id]
+        return (
+            f"{form.product}: {counted}; {quantity_text(after.available)} available in all"
+            f" (operation {posted.operation_id})."
+        )
+
+    @service_dialog(
+        "Retire", form=ProductDialog, submit="Retire it", permission="write", icon="archive",
+        description="It is no longer sold or listed. Its history and its stock stay; it can be restored.",
+    )  # fmt: skip
+    def retire(self, request: HttpRequest, form: ProductDialog, product_id: int) -> str:
+        """The product is no longer for sale."""
+        catalog.retire_product(product_id)
+        return f"{form.product} is retired."
+
+    @service_dialog(
+        "Restore", form=ProductDialog, submit="Restore it", permission="write", icon="unarchive",
+        description="It is sold and listed again.", variant=ActionVariant.PRIMARY,
+    )  # fmt: skip
+    def restore(self, request: HttpRequest, form: ProductDialog, product_id: int) -> str:
+        """The product is for sale again."""
+        catalog.restore_product(product_id)
+        return f"{form.product} is for sale again."
+
+    @admin.action(description="Retire the selected products", permissions=["write"])
+    def retire_selected(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Each is no longer for sale."""
+        each(
+            request, queryset, work=lambda one: catalog.retire_product(one.pk).sku, done="retired", failed="not retired"
+        )
+
+    @admin.action(description="Restore the selected products", permissions=["write"])
+    def restore_selected(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        """Each is for sale again."""
+        each(
+            request,
+            queryset,
+            work=lambda one: catalog.restore_product(one.pk).sku,
+            done="restored",
+            failed="not restored",
+        )

@@ -1,0 +1,103 @@
+"""What the stock actions ask for before they call a service."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from inventory.models import Product, StockLevel, StockOperation, Warehouse
+from workbox.core.admin import Dialog, quantity_text, row_or_404
+from workbox.core.numbers import QUANTITY_PLACES, plain
+
+
+class WarehouseChoice(forms.ModelChoiceField):
+    """Warehouses by name."""
+
+    def label_from_instance(self, warehouse: Any) -> str:
+        """`Main store (MAIN)`."""
+        return f"{warehouse.name} ({warehouse.code})"
+
+
+def warehouse_field(**options: Any) -> WarehouseChoice:
+    """A choice of the open warehouses, first the one orders are filled from first."""
+    rows = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
+    return WarehouseChoice(rows, widget=UnfoldAdminSelectWidget, **options)
+
+
+def quantity_field(**options: Any) -> forms.DecimalField:
+    """A quantity with as many places as are kept; the service checks it against the product's unit."""
+    widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"})
+    return forms.DecimalField(max_digits=15, decimal_places=QUANTITY_PLACES, widget=widget, **options)
+
+
+def reason_field(**options: Any) -> forms.CharField:
+    """Why, in a line."""
+    return forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget, **options)
+
+
+class ProductDialog(Dialog):
+    """A dialog about one product."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.product = row_or_404(Product.objects.select_related("stock", "unit"), self.object_id)
+        self.levels = {
+            row.warehouse_id: row for row in StockLevel.objects.filter(product=self.product).select_related("warehouse")
+        }
+
+    def summary(self) -> str:
+        """What there is now, per warehouse."""
+        shelves = "; ".join(
+            f"{level.warehouse.code} {quantity_text(level.on_hand)} on hand, {quantity_text(level.available)} free"
+            for level in self.levels.values()
+        )
+        return f"{self.product}: {shelves or 'no stock yet'}."
+
+
+class AdjustDialog(ProductDialog):
+    """How much more or less, where and why."""
+
+    warehouse = warehouse_field()
+    quantity = quantity_field(label="Change by", help_text="5 adds five, −5 takes five away.")
+    reason = reason_field(help_text="It stays in the ledger: damaged, found, sample …")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        first = self.fields["warehouse"].queryset.first()  # type: ignore[attr-defined]
+        self.initial.setdefault("warehouse", first.pk if first else None)
+
+
+class SetQuantityDialog(AdjustDialog):
+    """What was counted, where. `seen` holds the numbers on the screen: a count of yesterday's shelf is refused."""
+
+    quantity = quantity_field(label="Counted on hand", min_value=Decimal(0), help_text="What is physically there now.")
+    reason = reason_field(required=False, help_text="Empty: “Quantity set to …”.")
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen"] = ",".join(f"{one}:{plain(level.on_hand)}" for one, level in self.levels.items())
+
+    def seen_in(self, warehouse: Warehouse) -> Decimal:
+        """What the dialog showed for this warehouse when it was opened."""
+        pairs = dict(pair.split(":", 1) for pair in self.cleaned_data["seen"].split(",") if ":" in pair)
+        try:
+            return Decimal(pairs.get(str(warehouse.pk), "0"))
+        except ArithmeticError:
+            return Decimal(0)
+
+
+class ReverseDialog(Dialog):
+    """Why an operation is undone."""
+
+    reason = reason_field(help_text="It stays in the ledger beside the operation it undoes.")
+
+    def summary(self) -> str:
+        """Which operation, and what it moved."""
+        operation = row_or_404(StockOperation.objects.all(), self.object_id)
+        lines = operation.movements.select_related("product", "warehouse").order_by("id")[:5]
+        moved = ", ".join(
+            f"{quantity_text(-line.quantity)} × {line.product.sku} in {line.warehouse.code}" for line in lines
+        )
+        return f"{operation}: a counter-operation will post {moved}."

@@ -1,0 +1,400 @@
+"""What every admin of WorkBox shares: read-only history, dialogs that call services, exact numbers, bounded counts.
+
+Also shows core's own tables. It knows no product and no order: the rooms above bring those.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.contrib import admin, messages
+from django.contrib.admin import ModelAdmin as PlainModelAdmin
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.forms.models import ModelForm
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.dataclasses import ActionDialog
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from workbox.core import context
+from workbox.core.errors import DomainError
+from workbox.core.models import Event, EventCursor, IdempotencyKey
+from workbox.core.numbers import has_places, plain
+
+M = TypeVar("M", bound=Model)
+COUNT_MAX = 10_000
+BIGINT_DIGITS = 19
+MONEY_PLACES_SHOWN = 2
+FAILURES_SHOWN_MAX = 20
+NOTHING = "–"
+
+
+# ---- numbers and links -----------------------------------------------------------------------------------------------
+def quantity_text(quantity: Decimal | None) -> str:
+    """A quantity as people write it: 48, 2.85, 1,204."""
+    if quantity is None:
+        return NOTHING
+    whole, _, places = plain(quantity).partition(".")
+    return f"{int(whole):,}" if not places else f"{'-' if quantity < 0 else ''}{abs(int(whole)):,}.{places}"
+
+
+def signed_text(quantity: Decimal) -> str:
+    """A change with its sign: +5, −2."""
+    return f"+{quantity_text(quantity)}" if quantity > 0 else f"−{quantity_text(abs(quantity))}"
+
+
+def money_text(amount: Decimal | None) -> str:
+    """An amount with at least two decimal places and no more than it needs: 1,999.98, 0.0125."""
+    if amount is None:
+        return NOTHING
+    places = max(MONEY_PLACES_SHOWN, len(plain(amount).partition(".")[2]))
+    return f"{amount:,.{places}f}"
+
+
+def moment_text(moment: datetime | None) -> str:
+    """A moment to the minute, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else NOTHING
+
+
+def link(url: str, text: object) -> SafeString:
+    """A link inside a table."""
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', url, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a promise on stock, as a person names it."""
+
+    label: str
+    url: str
+
+
+# Rooms that reserve stock say here how their holders are called: holder type → (ids → label and link).
+HOLDERS: dict[str, Callable[[Iterable[int]], dict[int, Holder]]] = {}
+
+
+def holders(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Holder]:
+    """The names of these (holder type, holder id) pairs, one query per type; unknown ones are left out."""
+    by_type: dict[str, list[int]] = {}
+    for kind, number in pairs:
+        by_type.setdefault(kind, []).append(number)
+    return {
+        (kind, number): holder
+        for kind, numbers in by_type.items()
+        if kind in HOLDERS
+        for number, holder in HOLDERS[kind](numbers).items()
+    }
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+class CappedPaginator(Paginator):
+    """Counts no further than COUNT_MAX: a page of a ledger with a million rows costs what it costs with a thousand."""
+
+    template_name = "admin/pagination_capped.html"
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, or COUNT_MAX when there are more."""
+        rows: Any = self.object_list
+        if isinstance(rows, QuerySet):
+            return min(rows.order_by()[: COUNT_MAX + 1].count(), COUNT_MAX)
+        return len(rows)
+
+    @property
+    def is_capped(self) -> bool:
+        """True when there are probably more rows than are counted."""
+        return self.count >= COUNT_MAX
+
+
+class DayRangeFilter(RangeDateFilter):
+    """From one day to another, both included, in UTC."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of those days; a date that cannot be read is no limit."""
+        first, last = (self._day(self.used_parameters.get(f"{self.parameter_name}_{end}")) for end in ("from", "to"))
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
+        if last is not None:
+            queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
+        return queryset
+
+    @staticmethod
+    def _day(raw: Any) -> datetime | None:
+        try:
+            return datetime.strptime(str(raw), "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+
+
+class NamedFilter(DropdownFilter):
+    """A filter whose choices have names: subclasses give `title`, `parameter_name` and `choices_named`."""
+
+    choices_named: dict[str, tuple[str, Callable[[QuerySet[Any]], QuerySet[Any]]]] = {}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The choices by name."""
+        return [(key, label) for key, (label, _) in self.choices_named.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the choice."""
+        chosen = self.choices_named.get(self.value() or "")
+        return chosen[1](queryset) if chosen else queryset
+
+
+class NumberSearch:
+    """Mix-in: a number is looked up as a number, by index, and not as a part of every text in the table.
+
+    `number_fields` are compared with the number, `exact_fields` with the text as it was typed; other terms are
+    searched in `search_fields` as usual.
+    """
+
+    number_fields: tuple[str, ...] = ("pk",)
+    exact_fields: tuple[str, ...] = ()
+    number_prefix = ""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
+        """The rows, and whether some may come twice."""
+        number = search_term.strip().upper().removeprefix("#").removeprefix(self.number_prefix).strip()
+        if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
+            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+        wanted = Q()
+        for name in self.number_fields:
+            wanted |= Q(**{name: int(number)})
+        for name in self.exact_fields:
+            wanted |= Q(**{name: search_term.strip()})
+        return queryset.filter(wanted), bool(self.exact_fields)
+
+
+# ---- services behind forms and dialogs -------------------------------------------------------------------------------
+class _Unwrapped(PlainModelAdmin):
+    """No transaction around a whole form: services open and retry their own; what they refuse is shown in the form."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+        except DomainError as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+
+
+class ServiceAdmin(ModelAdmin, _Unwrapped):
+    """An admin whose writes are services: `save_model` calls one, a DomainError comes back as the form's error."""
+
+    show_full_result_count = False
+    list_filter_submit = True
+    list_per_page = 50
+    warn_unsaved_form = True
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
+        """The form; after a refusal one that says what was refused, with the input kept."""
+        form: type[ModelForm] = super().get_form(request, obj, change=change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return _refused(form, refusal) if refusal is not None else form
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing with a history is deleted."""
+        return False
+
+
+def _refused(form: type[ModelForm], refusal: DomainError) -> type[ModelForm]:
+    class RefusedForm(form):  # type: ignore[valid-type, misc]
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            self.add_error(None, refusal.detail)
+            return cleaned
+
+    return RefusedForm
+
+
+class PlainNumbers:
+    """Mix-in for model forms: numbers as people write them, 1 and not 1.000, 9.50 and not 9.5000."""
+
+    money_fields: frozenset[str] = frozenset()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in self.initial.items():  # type: ignore[attr-defined]
+            if isinstance(value, Decimal):
+                number = Decimal(plain(value))
+                is_money = name in self.money_fields and has_places(number, MONEY_PLACES_SHOWN)
+                self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """History: searched and read, never added to, changed or deleted by hand, whoever asks."""
+
+    show_full_result_count = False
+    paginator = CappedPaginator
+    list_filter_submit = True
+    list_per_page = 50
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+
+@contextmanager
+def acting(request: HttpRequest) -> Iterator[int]:
+    """Who asks is the actor of everything that is written inside."""
+    actor: int = request.user.pk  # type: ignore[assignment]
+    token = context.actor_id.set(actor)
+    try:
+        yield actor
+    finally:
+        context.actor_id.reset(token)
+
+
+def row_or_404(rows: QuerySet[M], number: Any) -> M:
+    """The row with this id; raises Http404 when there is none, or when it is no number."""
+    found = rows.filter(pk=number).first() if str(number).isdecimal() and len(str(number)) < BIGINT_DIGITS else None
+    if found is None:
+        raise Http404(f"There is no {rows.model._meta.verbose_name} {number}.")
+    return found
+
+
+class Dialog(BaseDialogForm):
+    """A dialog of one changing action: what it will do in `summary`, what was refused above the fields."""
+
+    def summary(self) -> str:
+        """One line on what the action will act on."""
+        return ""
+
+    def render_before_template(self) -> str:
+        """The summary, and the errors that belong to no field."""
+        return render_to_string(
+            "admin/dialog_before.html", {"summary": self.summary(), "errors": self.non_field_errors()}
+        )
+
+
+Work = Callable[..., str]
+
+
+def service_dialog(
+    title: str,
+    *,
+    form: type[Dialog],
+    submit: str,
+    permission: str,
+    description: str = "",
+    icon: str = "",
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Callable[[Work], Any]:
+    """A changing action on one row: GET shows `form` in a dialog, only POST runs the method.
+
+    The method gets (request, form, object id) and returns the success message; a DomainError is shown in the dialog in
+    its own words. `permission` names the admin's `has_…_permission`.
+    """
+    dialog = ActionDialog(title=title, description=description, form_class=form, form_submit_text=submit)
+
+    def decorate(work: Work) -> Any:
+        @wraps(work)
+        def view(self: Any, request: HttpRequest, filled: Dialog, object_id: str) -> HttpResponse:
+            try:
+                with acting(request):
+                    message = work(self, request, filled, int(object_id))
+            except DomainError as error:
+                filled.add_error(None, error.detail)
+                return render(
+                    request,
+                    "unfold/helpers/dialog.html",
+                    {"dialog": dialog, "form": filled, "form_submit_text": submit},
+                )
+            messages.success(request, message)
+            return back(request)
+
+        return action(description=title, permissions=[permission], icon=icon, variant=variant, dialog=dialog)(view)
+
+    return decorate
+
+
+def back(request: HttpRequest) -> HttpResponse:
+    """To the page the dialog stood on, shown anew."""
+    url = request.headers.get("HX-Current-URL") or request.META.get("HTTP_REFERER") or ""
+    if not url_has_allowed_host_and_scheme(url, {request.get_host()}):
+        url = request.path.rstrip("/").rpartition("/")[0] + "/change/"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=200, headers={"HX-Redirect": url.partition("#")[0]})
+    return HttpResponseRedirect(url)
+
+
+def each(request: HttpRequest, rows: Iterable[Any], *, work: Callable[[Any], str], done: str, failed: str) -> None:
+    """Run a service on every row, each in its own transaction, and say per row what became of it."""
+    results: list[str] = []
+    refused: list[str] = []
+    with acting(request):
+        for row in rows:
+            try:
+                results.append(work(row))
+            except DomainError as error:
+                refused.append(f"{row}: {error.detail}")
+    if results:
+        messages.success(request, f"{len(results)} {done}: {', '.join(results)}.")
+    for text in refused[:FAILURES_SHOWN_MAX]:
+        messages.error(request, text)
+    if len(refused) > FAILURES_SHOWN_MAX:
+        messages.error(request, f"… and {len(refused) - FAILURES_SHOWN_MAX} more that were {failed}.")
+
+
+# ---- core's own tables -----------------------------------------------------------------------------------------------
+@admin.register(Event)
+class EventAdmin(NumberSearch, ReadOnlyAdmin):
+    """The event log: every committed fact, in the order the screens hear of it."""
+
+    list_display = ["seq", "type", "topic", "subject_id", "actor_id", "request_id", "created_at"]
+    list_display_links = ["seq", "type"]
+    list_filter = ["topic", ("created_at", DayRangeFilter)]
+    search_fields = ["=request_id", "=type"]
+    number_fields = ("seq", "subject_id")
+    search_help_text = "Number of the product or order, request id, or type"
+    ordering = ["-id"]
+    fields = ["seq", "type", "topic", "subject_id", "owner_id", "actor_id", "request_id", "created_at", "payload"]
+
+
+@admin.register(EventCursor)
+class EventCursorAdmin(ReadOnlyAdmin):
+    """How far each reader of the event log has come."""
+
+    list_display = ["name", "seq", "updated_at"]
+    search_fields = ["name"]
+    fields = ["name", "seq", "updated_at"]
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ReadOnlyAdmin):
+    """Which requests came with an Idempotency-Key, and what they were answered."""
+
+    list_display = ["key", "user_id", "status", "created_at"]
+    list_filter = [("created_at", DayRangeFilter)]
+    search_fields = ["=key"]
+    search_help_text = "The key as it was sent"
+    ordering = ["-id"]
+    fields = ["key", "user_id", "status", "request_hash", "created_at", "body"]
