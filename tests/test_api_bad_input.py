@@ -1,0 +1,229 @@
+"""What clients send wrong: exact answers for the cases people meet, and nothing above 499 for the cases attackers try."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from inventory.models import Product, Warehouse
+from tests.client import Api
+from workbox.core.schema import ERRORS
+
+pytestmark = pytest.mark.django_db
+
+DOCUMENTED = {200, 201, 204, 304, *map(int, ERRORS)}
+# What a JSON value can be when it is not what was asked for; bytes are sent as they are.
+NASTY: tuple[bytes, ...] = (
+    b"9223372036854775808",
+    b"-9223372036854775809",
+    b"1e400",
+    b"1e308",
+    b"-1e308",
+    b"NaN",
+    b"1e-30",
+    b'"\\u0000"',
+    b'"\\ud800"',
+    b'"NaN"',
+    b'"Infinity"',
+    b'"1_000"',
+    b'"' + b"x" * 1_000_000 + b'"',
+    b"1" * 5000,
+    b"[]",
+    b"[[]]",
+    b"{}",
+    b"[{}]",
+    b'[{"product_id": 1e400}]',
+    b"true",
+    b"null",
+    b"-1",
+    b"0",
+    b'""',
+    b'"  "',
+    b"[" * 3000 + b"]" * 3000,
+)
+FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("POST", "products", {"name": "N", "price": 1, "sku": "S", "description": "", "category": "c", "unit_of_measure": "piece",
+                          "unit_cost": 1, "reorder_threshold": 1, "reorder_quantity": 1, "is_stocked": True,
+                          "stock_quantity": 1, "warehouse_id": "W", "on_hand": None}),
+    ("PUT", "products/P", {"name": "N", "price": 1, "sku": "S2", "category": "c", "unit_of_measure": "piece", "is_active": True,
+                           "stock_quantity": 5, "compare_quantity": None, "warehouse_id": "W", "reason": "r"}),
+    ("POST", "inventory/adjust", {"product_id": "P", "quantity": 1, "reason": "r", "warehouse_id": "W", "reference_number": "x"}),
+    ("POST", "stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "purchase", "warehouse_id": "W",
+                                 "unit_cost": 1, "notes": "n"}),
+    ("POST", "orders", {"items": [{"product_id": "P", "quantity": 1}], "confirm": False, "warehouse_id": "W", "user_id": None,
+                        "notes": "n"}),
+    ("POST", "orders/O/ship", {"items": None, "warehouse_id": "W"}),
+    ("POST", "orders/O/return", {"items": None, "warehouse_id": "W", "reason": "r"}),
+    ("POST", "orders/O/cancel", {"reason": "r"}),
+    ("POST", "sales", {"product_id": "P", "quantity": 1, "sale_date": "2024-01-01", "user_id": None, "warehouse_id": "W"}),
+    ("POST", "warehouses", {"name": "n", "code": "c", "address": "", "priority": 1, "is_sellable": True}),
+    ("PATCH", "warehouses/W", {"name": "n", "code": "c", "priority": 1, "is_sellable": True, "is_active": True}),
+    ("POST", "categories", {"name": "n", "description": "d"}),
+    ("POST", "units", {"code": "c", "name": "n", "decimal_places": 0}),
+    ("POST", "users", {"username": "u", "email": "u@example.com", "password": "a-long-passphrase", "role": "user"}),
+)  # fmt: skip
+LISTS = (
+    ("products", ("page", "page_size", "skip", "limit", "search", "category", "sort_by", "ordering", "is_active",
+                  "include_inactive", "low_stock", "created_from_date", "created_to_date")),
+    ("stock-movements", ("page", "product_id", "warehouse_id", "movement_type", "reference", "search", "cursor",
+                         "created_from_date", "created_to_date", "sort_by", "ordering", "start_date")),
+    ("orders", ("page", "status", "user_id", "customer", "search", "sort_by", "ordering", "created_from_date")),
+    ("sales", ("product_id", "start_date", "end_date", "page")),
+    ("events", ("since", "cursor", "limit", "topics")),
+    ("warehouses", ("is_sellable", "include_inactive", "page")),
+    ("categories", ("search", "page")),
+    ("users", ("page", "search", "role", "is_active", "ordering")),
+)  # fmt: skip
+NASTY_QUERY = (
+    "9223372036854775808", "100000000000000000000", "-1", "0", "1e400", "NaN", "%00", "%ff%fe", "%ED%A0%80", "%F0%9F%92%A9",
+    "'%22;--", "true", "[]", "x" * 5000, "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2024-02-30", "%25_%5C",
+    "١٢", "²",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ids(make_product: Callable[..., Product], manager: Api, main: Warehouse) -> dict[str, int]:
+    """A product, an order on it and a warehouse, under the letters the tables use."""
+    lamp = make_product("Lamp", stock=100)
+    made = manager("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 50}]}).json()
+    return {"P": lamp.pk, "O": made["id"], "W": main.pk}
+
+
+def filled(value: Any, ids: dict[str, int]) -> Any:
+    """`value` with the letters replaced by ids."""
+    if isinstance(value, dict):
+        return {name: filled(one, ids) for name, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [filled(one, ids) for one in value]
+    return ids.get(value, value) if isinstance(value, str) else value
+
+
+def at(path: str, ids: dict[str, int]) -> str:
+    return "/".join(str(ids.get(part, part)) for part in path.split("/"))
+
+
+@pytest.mark.parametrize(("method", "path", "body"), FIELDS, ids=[f"{method} {path}" for method, path, _ in FIELDS])
+def test_no_value_in_any_field_breaks_the_server(
+    method: str, path: str, body: dict[str, Any], ids: dict[str, int], manager: Api
+) -> None:
+    answers = {}
+    for name in body:
+        kept = {key: value for key, value in filled(body, ids).items() if key != name}
+        rest = b"".join(b'"%s":%s,' % (key.encode(), _json(value)) for key, value in kept.items())
+        for value in NASTY:
+            response = manager(method, at(path, ids), b'{%s"%s":%s}' % (rest, name.encode(), value))
+            answers[name, value[:20]] = response.status_code
+    assert {key: status for key, status in answers.items() if status not in DOCUMENTED} == {}
+
+
+def _json(value: Any) -> bytes:
+    return b"true" if value is True else b"false" if value is False else repr(value).replace("'", '"').encode()
+
+
+@pytest.mark.parametrize(("path", "names"), LISTS, ids=[path for path, _ in LISTS])
+def test_no_value_in_any_query_breaks_the_server(path: str, names: tuple[str, ...], ids: dict[str, int], manager: Api) -> None:
+    answers = {(name, value): manager("GET", f"{path}?{name}={value}").status_code for name in names for value in NASTY_QUERY}
+    assert {key: status for key, status in answers.items() if status not in DOCUMENTED} == {}
+
+
+@pytest.mark.parametrize("number", ["987654321987654321", "0", "000000000000000000"])
+def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
+    paths = ("products", "orders", "stock-movements", "stock-operations", "warehouses", "categories", "units", "users")
+    assert {path: manager("GET", f"{path}/{number}").status_code for path in paths} == dict.fromkeys(paths, 404)
+    assert manager("GET", "products/" + "9" * 19).json()["code"] == "unknown_path"
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("products?sort_by=colour_asc", "sort_by"),
+        ("products?ordering=colour", "ordering"),
+        ("products?is_active=maybe", "is_active"),
+        ("products?low_stock=2", "low_stock"),
+        ("products?created_from_date=yesterday", "created_from_date"),
+        ("products?created_to_date=2024-02-30", "created_to_date"),
+        ("products?page=0", "page"),
+        ("products?page=x", "page"),
+        ("products?page_size=101", "page_size"),
+        ("products?limit=0", "limit"),
+        ("products?skip=-1", "skip"),
+        ("products?skip=100000000000000000000", "skip"),
+        ("inventory/movements?movement_type=gift", "movement_type"),
+        ("inventory/movements?product_id=x", "product_id"),
+        ("inventory/movements?cursor=x", "cursor"),
+        ("orders?status=lost", "status"),
+        ("orders?user_id=me", "user_id"),
+        ("sales?start_date=x", "start_date"),
+        ("events?topics=gossip", "topics"),
+        ("events?since=-1", "since"),
+        ("events?limit=501", "limit"),
+        ("users?role=boss", "role"),
+    ],
+)
+def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: str, field: str, manager: Api) -> None:
+    response = manager("GET", query)
+    assert (response.status_code, response.json()["code"]) == (422, "validation_error")
+    assert list(response.json()["fields"]) == [field]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "fields"),
+    [
+        ("products", {}, 422, "validation_error", ["name", "price"]),
+        ("products", {"name": 7, "price": "x", "stock_quantity": []}, 422, "validation_error", ["name", "price", "stock_quantity"]),
+        ("products", {"name": "A", "price": 1, "unit_price": 2}, 422, "aliases_disagree", ["unit_price"]),
+        ("products", {"name": "A", "price": 1, "quantity": 1, "current_stock": 2}, 422, "aliases_disagree", ["quantity"]),
+        ("products", {"name": "A", "price": 1.00001}, 422, "validation_error", ["price"]),
+        ("products", {"name": "A", "price": 10**9 + 1}, 422, "validation_error", ["price"]),
+        ("products", {"name": "A", "price": 1, "stock_quantity": 0.5}, 422, "validation_error", ["quantity"]),
+        ("products", {"name": "A", "price": 1, "stock_quantity": 1, "on_hand": 1}, 422, "validation_error", ["on_hand"]),
+        ("products", {"name": "A", "price": 1, "unit_of_measure": "furlong"}, 422, "validation_error", ["unit_of_measure"]),
+        ("products", {"name": "A", "price": 1, "reorder_threshold": -1}, 422, "validation_error", ["reorder_threshold"]),
+        ("products", {"name": "A", "price": 1, "stock_quantity": 1, "warehouse_id": 987654321}, 404, "warehouse_not_found", ["warehouse_id"]),
+        ("products", {"name": "A\x00", "price": 1}, 422, "validation_error", ["name"]),
+        ("products", {"name": "A" * 201, "price": 1}, 422, "validation_error", ["name"]),
+        ("inventory/adjust", {"product_id": "P", "quantity": 1}, 422, "validation_error", ["reason"]),
+        ("inventory/adjust", {"product_id": "P", "quantity": 1, "reason": "  "}, 422, "validation_error", ["reason"]),
+        ("inventory/adjust", {"product_id": "P", "quantity": 0, "reason": "r"}, 422, "validation_error", ["quantity"]),
+        ("inventory/adjust", {"product_id": 987654321, "quantity": 1, "reason": "r"}, 404, "product_not_found", ["product_id"]),
+        ("inventory/adjust", {"product_id": "P", "quantity": -101, "reason": "r"}, 400, "insufficient_stock", None),
+        ("inventory/adjust", {"product_id": "P", "inventory_id": 987654321, "quantity": 1, "reason": "r"}, 422, "aliases_disagree", ["inventory_id"]),
+        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "transfer_in"}, 400, "use_a_transfer", ["movement_type"]),
+        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "transfer_out"}, 400, "use_a_transfer", ["movement_type"]),
+        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "gift"}, 422, "validation_error", ["movement_type"]),
+        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "adjustment"}, 422, "validation_error", ["reason"]),
+        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "purchase", "unit_cost": -1}, 422, "validation_error", ["unit_cost"]),
+        ("stock-movements", {"product_id": "P", "quantity": 10**9 + 1, "movement_type": "purchase"}, 422, "validation_error", ["quantity"]),
+        ("orders", {}, 400, "empty_order", ["items"]),
+        ("orders", {"items": [{}]}, 422, "validation_error", ["items.0.quantity", "items.0.product_id"]),
+        ("orders", {"items": {"product_id": "P", "quantity": 1}}, 422, "validation_error", ["items"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": 1}] * 201}, 422, "validation_error", ["items"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": 0.5}]}, 422, "validation_error", ["items.0.quantity"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": -1}]}, 400, "quantity_not_positive", ["items.0.quantity"]),
+        ("orders", {"items": [{"product_id": "P", "inventory_id": 987654321, "quantity": 1}]}, 422, "aliases_disagree", ["items.0.inventory_id"]),
+        ("orders", {"items": [{"product_id": "P", "sku": "nope", "quantity": 1}]}, 404, "product_not_found", ["items.0.sku"]),
+        ("orders", {"items": [{"barcode": "0", "quantity": 1}]}, 404, "product_not_found", ["items.0.barcode"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "user_id": 987654321}, 422, "validation_error", ["user_id"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "warehouse_id": 987654321}, 404, "warehouse_not_found", ["warehouse_id"]),
+        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "confirm": "perhaps"}, 422, "validation_error", ["confirm"]),
+        ("orders/O/ship", {"items": []}, 422, "validation_error", ["items"]),
+        ("orders/O/ship", {"items": [{"product_id": "P", "quantity": 51}]}, 422, "validation_error", ["items"]),
+        ("orders/O/return", {}, 409, "illegal_transition", None),
+        ("orders/O/deliver", {}, 409, "illegal_transition", None),
+        ("sales", {"quantity": 1}, 422, "validation_error", ["product_id"]),
+        ("sales", {"product_id": "P", "quantity": 1, "sale_date": "2999-01-01"}, 422, "validation_error", ["sale_date"]),
+        ("warehouses", {"name": " "}, 400, "blank_name", ["name"]),
+        ("warehouses", {"name": "MAIN STORE"}, 400, "duplicate_name", ["name"]),
+        ("warehouses", {"name": "Other", "code": "main"}, 400, "duplicate_code", ["code"]),
+        ("categories", {}, 422, "validation_error", ["name"]),
+        ("units", {"code": "PIECE"}, 400, "duplicate_code", ["code"]),
+        ("units", {"code": "x", "decimal_places": 4}, 422, "validation_error", ["decimal_places"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_body_is_told_exactly_what_is_wrong(
+    path: str, body: dict[str, Any], status: int, code: str, fields: list[str] | None, ids: dict[str, int], manager: Api
+) -> None:
+    response = manager("POST", at(path, ids), filled(body, ids))
+    answer = response.json()
+    assert (response.status_code, answer["code"]) == (status, code), answer
+    assert fields is None or set(answer["fields"]) == set(fields)
