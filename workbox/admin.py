@@ -1,4 +1,4 @@
-"""What libraries bring to the admin, in WorkBox's manner: jobs to switch, failed logins to unlock; the rest is hidden."""
+"""What libraries bring to the admin, in WorkBox's manner: jobs to switch, logins to unlock; the rest is hidden."""
 
 from typing import Any
 

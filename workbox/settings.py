@@ -5,6 +5,7 @@ from pathlib import Path
 
 from celery.schedules import crontab
 from corsheaders.defaults import default_headers
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from accounts.jwt_settings import simple_jwt
@@ -35,7 +36,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # ---- the building ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # its default config would replace WorkBox's own admin site
     "unfold.contrib.filters",
     "workbox.apps.WorkBoxAdminConfig",
     "django.contrib.auth",
@@ -99,6 +100,7 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"  # stored, bucketed and shown in UTC: see docs/decisions/0003
 USE_TZ = True
+FORMAT_MODULE_PATH = "workbox.formats"
 
 # ---- stores ----------------------------------------------------------------------------------------------------------
 DATABASES = {"default": database()}
@@ -128,6 +130,7 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=8)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "workbox.pages.locked_out"
 AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
 AXES_USERNAME_CALLABLE = "accounts.lockout.account_name"  # one count per account, whatever spelling or e-mail
 AXES_CLIENT_IP_CALLABLE = "accounts.lockout.client_address"  # honours TRUSTED_PROXIES
@@ -139,6 +142,7 @@ WORKBOX_THROTTLE_USER_PER_MINUTE = env.int("WORKBOX_THROTTLE_USER_PER_MINUTE", d
 WORKBOX_THROTTLE_LOGIN_PER_MINUTE = env.int("WORKBOX_THROTTLE_LOGIN_PER_MINUTE", default=10)
 WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=True)
 WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
+WORKBOX_SOCKETS_PER_USER = env.int("WORKBOX_SOCKETS_PER_USER", default=20)
 WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.BearerAuthentication"],
@@ -213,12 +217,33 @@ UNFOLD = {
     "SITE_TITLE": "WorkBox",
     "SITE_HEADER": "WorkBox",
     "SITE_SUBHEADER": "Stock and orders",
+    "SITE_URL": "/admin/",
     "SITE_SYMBOL": "inventory_2",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": None,
     "DASHBOARD_CALLBACK": "insights.dashboard.admin_home",
-    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("workbox/icon.svg")},
+    ],
+    "STYLES": [lambda request: static("workbox/admin.css")],
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "#eff6ff",
+            "100": "#dbeafe",
+            "200": "#bfdbfe",
+            "300": "#93c5fd",
+            "400": "#60a5fa",
+            "500": "#3b82f6",
+            "600": "#2563eb",
+            "700": "#1d4ed8",
+            "800": "#1e40af",
+            "900": "#1e3a8a",
+            "950": "#172554",
+        }
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "workbox.admin_site.navigation"},
 }
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from workbox.core import pages, views
 from workbox.core.api import route
+from workbox.pages import live, live_rows
 
 api: list[URLPattern | URLResolver] = [
     path("", include("orders.api.urls")),
@@ -15,6 +16,8 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", pages.home, name="home"),
     path("admin/", admin.site.urls),
+    path("live/", live, name="live"),
+    path("live/rows/", live_rows, name="live-rows"),
     route("docs", pages.docs, "docs"),
     route("redoc", pages.redoc, "redoc"),
     path("redoc/redoc.standalone.js", pages.redoc_script, name="redoc-script"),
