@@ -73,7 +73,7 @@ class AccessAttemptAdmin(ReadOnlyAdmin):
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:
         """Who may change accounts of every role."""
-        return request.user.has_perm("axes.change_accessattempt")  # type: ignore[union-attr]
+        return request.user.has_perm("axes.change_accessattempt")
 
     @admin.action(description="Unlock: forget the failed logins of the selected accounts", permissions=["unlock"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[AccessAttempt]) -> None:

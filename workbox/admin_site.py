@@ -94,7 +94,7 @@ def _may_see(request: HttpRequest, target: str) -> bool:
     if target.startswith("/"):
         return True
     app, _, model = target.rpartition("_")
-    return request.user.has_perm(f"{app}.view_{model}")  # type: ignore[union-attr]
+    return request.user.has_perm(f"{app}.view_{model}")
 
 
 class LoginForm(AuthenticationForm):
@@ -112,7 +112,7 @@ class LoginForm(AuthenticationForm):
 
     def confirm_login_allowed(self, user: Any) -> None:
         """The account is active and staff."""
-        super(AdminAuthenticationForm, self).confirm_login_allowed(user)
+        super(AdminAuthenticationForm, self).confirm_login_allowed(user)  # type: ignore[misc]
         if not user.is_staff:
             raise ValidationError(self.error_messages["no_staff"], code="no_staff")
 

@@ -23,7 +23,7 @@ SEARCH_LENGTH_MAX = 100
 
 def _is_staff(request: HttpRequest) -> bool:
     user = request.user
-    return bool(user.is_active and user.is_staff)  # type: ignore[union-attr]
+    return bool(user.is_active and user.is_staff)
 
 
 def _snapshot(search: str = "") -> dict[str, Any]:

@@ -64,7 +64,7 @@ class AdjustDialog(ProductDialog):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        first = self.fields["warehouse"].queryset.first()  # type: ignore[attr-defined]
+        first = self.fields["warehouse"].queryset.first()
         self.initial.setdefault("warehouse", first.pk if first else None)
 
 

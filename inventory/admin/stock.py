@@ -234,7 +234,7 @@ class StockOperationAdmin(NumberSearch, ReadOnlyAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The operation with its movements."""
-        rows = StockMovement.objects.filter(operation_id=object_id if object_id.isdecimal() else 0)
+        rows = StockMovement.objects.filter(operation_id=int(object_id) if object_id.isdecimal() else 0)
         lines = [
             {
                 "product": str(line.product),
@@ -416,7 +416,7 @@ class ReservationAdmin(NumberSearch, ReadOnlyAdmin):
         rows = list(changelist.result_list)
         named = holders(map(_pair, rows))
         for row in rows:
-            row.holder_name = _holder_name(row, named)  # type: ignore[attr-defined]
+            row.holder_name = _holder_name(row, named)
         changelist.result_list = rows
         return changelist
 

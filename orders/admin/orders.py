@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 from accounts.capabilities import ORDERS_FULFIL, ORDERS_MANAGE
 from inventory.models import Reservation
 from orders import services
-from orders.admin.dialogs import CancelDialog, OrderDialog, ReturnDialog, ShipDialog
+from orders.admin.dialogs import ZERO, CancelDialog, OrderDialog, ReturnDialog, ShipDialog
 from orders.admin.panels import order_panels
 from orders.models import Customer, Order, OrderLine
 from orders.services import Item, PlacedOrder
@@ -221,7 +221,7 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
         """Who may ship, deliver and take back."""
         return bool(request.user.can(ORDERS_FULFIL))  # type: ignore[union-attr]
 
-    def get_inlines(self, request: HttpRequest, obj: Order | None) -> list[Any]:
+    def get_inlines(self, request: HttpRequest, obj: Order | None) -> Any:
         """Lines are entered once; afterwards the page shows them with what was shipped and returned."""
         return [] if obj is not None else super().get_inlines(request, obj)
 
@@ -230,13 +230,13 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
     ) -> type[forms.ModelForm]:
         """Without the field `user` for who may not look users up."""
         form = super().get_form(request, obj, change=change, **kwargs)
-        if "user" in form.base_fields and not request.user.has_perm("accounts.view_user"):  # type: ignore[union-attr]
+        if "user" in form.base_fields and not request.user.has_perm("accounts.view_user"):
             del form.base_fields["user"]
         return form
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """As above."""
-        if obj is None and not request.user.has_perm("accounts.view_user"):  # type: ignore[union-attr]
+        if obj is None and not request.user.has_perm("accounts.view_user"):
             return [(None, {"fields": ["customer", ("warehouse", "confirm"), "notes"]})]
         return super().get_fieldsets(request, obj)
 
@@ -318,7 +318,7 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
         """Goods have left."""
         place = form.cleaned_data["warehouse"]
         order = services.ship_order(order_id, quantities=form.wanted(), warehouse_id=place.pk if place else None)
-        shipped = sum(form.quantities().values())
+        shipped = sum(form.quantities().values(), ZERO)
         return f"Order {order_id}: {quantity_text(shipped)} units shipped. It is {_status(order)} now."
 
     @service_dialog(
@@ -340,7 +340,7 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
             warehouse_id=place.pk if place else None,
             reason=form.cleaned_data["reason"],
         )
-        back = sum(form.quantities().values())
+        back = sum(form.quantities().values(), ZERO)
         where = place.name if place else "the first warehouse"
         return f"Order {order_id}: {quantity_text(back)} units came back into {where}."
 
@@ -373,8 +373,8 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
 
 def _items(order: PlacedOrder) -> str:
     lines = len(order.lines)
-    units = sum(line.quantity for line in order.lines)
-    return f"{quantity_text(units)} units on {lines} {'line' if lines == 1 else 'lines'}"  # type: ignore[arg-type]
+    units = sum((line.quantity for line in order.lines), ZERO)
+    return f"{quantity_text(units)} units on {lines} {'line' if lines == 1 else 'lines'}"
 
 
 def _status(order: PlacedOrder) -> str:

@@ -101,7 +101,7 @@ def holders(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Holder]:
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
-class CappedPaginator(Paginator):
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no further than COUNT_MAX: a page of a ledger with a million rows costs what it costs with a thousand."""
 
     template_name = "admin/pagination_capped.html"
@@ -180,7 +180,7 @@ class NumberSearch:
 
 
 # ---- services behind forms and dialogs -------------------------------------------------------------------------------
-class _Unwrapped(PlainModelAdmin):
+class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
     """No transaction around a whole form: services open and retry their own; what they refuse is shown in the form."""
 
     def changeform_view(
@@ -205,9 +205,11 @@ class ServiceAdmin(ModelAdmin, _Unwrapped):
     list_per_page = 50
     warn_unsaved_form = True
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[ModelForm]:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type["ModelForm[Any]"]:
         """The form; after a refusal one that says what was refused, with the input kept."""
-        form: type[ModelForm] = super().get_form(request, obj, change=change, **kwargs)
+        form: type["ModelForm[Any]"] = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return _refused(form, refusal) if refusal is not None else form
 
@@ -216,7 +218,7 @@ class ServiceAdmin(ModelAdmin, _Unwrapped):
         return False
 
 
-def _refused(form: type[ModelForm], refusal: DomainError) -> type[ModelForm]:
+def _refused(form: type["ModelForm[Any]"], refusal: DomainError) -> type["ModelForm[Any]"]:
     class RefusedForm(form):  # type: ignore[valid-type, misc]
         def clean(self) -> Any:
             cleaned = super().clean()
@@ -247,7 +249,7 @@ class ReadOnlyAdmin(ModelAdmin):
     paginator = CappedPaginator
     list_filter_submit = True
     list_per_page = 50
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Never by hand."""
