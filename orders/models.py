@@ -119,17 +119,58 @@ class Shipment(models.Model):
 
 
 class Return(models.Model):
-    """Goods of one order that came back; its lines are the movements of its operation."""
+    """Goods or money that went back to a customer; its goods are the movements of its operation.
+
+    Nearly always of one order. A credit note from another system may match none: then it stands alone, known by its
+    `external_reference`.
+    """
 
     id = models.BigAutoField(primary_key=True)
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="returns")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="returns")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="returns")
     operation = models.OneToOneField(StockOperation, on_delete=models.PROTECT, null=True, blank=True)
+    external_reference = ExactCharField(
+        max_length=64, null=True, blank=True, db_index=True, help_text="The credit note it was imported from."
+    )
     reason = models.CharField(max_length=500, blank=True)
     refund_amount = MoneyField(default=Decimal(0))
     returned_at = models.DateTimeField()
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="return_of_an_order_or_a_paper",
+                condition=Q(order__isnull=False) | Q(external_reference__isnull=False),
+                violation_error_message="A return belongs to an order or names the credit note it came with.",
+            )
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"Return {self.pk}"
+
+
+class ReturnLine(models.Model):
+    """So many of a product went back at this price; `order_line` is the line they were sold on, if it is known."""
+
+    id = models.BigAutoField(primary_key=True)
+    goods_return = models.ForeignKey(Return, on_delete=models.PROTECT, related_name="lines")
+    order_line = models.ForeignKey(
+        OrderLine, on_delete=models.PROTECT, null=True, blank=True, related_name="return_lines"
+    )
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="return_lines")
+    quantity = QuantityField(validators=[MinValueValidator(Decimal("0.001"))])
+    unit_price = MoneyField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="return_line_quantity_positive",
+                condition=Q(quantity__gt=0),
+                violation_error_message="Bring back at least something.",
+            )
+        ]
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"return line {self.pk}"

@@ -21,7 +21,7 @@ from inventory.services.levels import Shelf, StockAfter, read_shelf
 from inventory.services.reservations import Demand
 from orders.errors import EmptyOrder, IllegalTransition, OrderUnknown
 from orders.events import order_placed, order_updated
-from orders.models import Order, OrderLine, Return, Shipment
+from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
 from workbox.core import events
 from workbox.core.db import as_utc, insert_rows, marks, transactional, utc_text
@@ -433,6 +433,14 @@ def return_order(
         reason=reason,
         returned_at=moment,
         refund_amount=sum((by_id[line_id].unit_price * quantity for line_id, quantity in returning.items()), ZERO),
+    )
+    insert_rows(
+        ReturnLine._meta.db_table,
+        ("goods_return_id", "order_line_id", "product_id", "quantity", "unit_price"),
+        [
+            (booked.pk, line_id, by_id[line_id].product_id, quantity, by_id[line_id].unit_price)
+            for line_id, quantity in returning.items()
+        ],
     )
     events.append([_updated(before, before.status, returned=_moved_items(lines, returning), reason=reason)])
     return replace(before, lines=tuple(lines))

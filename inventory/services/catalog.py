@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -98,6 +98,27 @@ def create_product(
 
 
 @transactional
+def create_products(products: Sequence[Product]) -> dict[str, int]:
+    """Many new products (unsaved, with their SKUs) in a few statements, each with its stock row and the news of both.
+
+    A product without a unit gets the default one. Returns SKU → id. Raises IntegrityError when a SKU is in use.
+    """
+    unit = unit_coded(None)
+    for product in products:
+        product.unit_id = product.unit_id or unit.pk
+    Product.objects.bulk_create(products)
+    # Not every MySQL tells the ids of a bulk insert.
+    ids = dict(Product.objects.filter(sku__in=[product.sku for product in products]).values_list("sku", "id"))
+    ProductStock.objects.bulk_create([ProductStock(product_id=one) for one in sorted(ids.values())])
+    news: list[events.NewEvent] = []
+    for product in products:
+        product.pk = ids[product.sku]
+        news += [_stock_event(product, ProductStock(product=product), ()), _product_event(product)]
+    events.append(news)
+    return ids
+
+
+@transactional
 def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     """Change a product's own fields (price, name …) and tell the screens; its stock is changed by the ledger, not here.
 
@@ -153,7 +174,7 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
     warehouse.is_sellable = is_sellable
     warehouse.save(update_fields=["is_sellable"])
     products = Product.objects.filter(id__in=product_ids).in_bulk()
-    events.append(_stock_event(products[one], stocks[one]) for one in sorted(stocks))
+    events.append(_stock_event(products[one], stocks[one], _levels_of(products[one])) for one in sorted(stocks))
     return warehouse
 
 
@@ -197,13 +218,22 @@ def _announce_product(product: Product) -> None:
     stock = ProductStock.objects.filter(product_id=product.pk).first()
     if stock is None:
         raise ProductUnknown(f"There is no product {product.pk}.")
-    news = product_updated(
+    events.append([_stock_event(product, stock, _levels_of(product)), _product_event(product)])
+
+
+def _product_event(product: Product) -> events.NewEvent:
+    return product_updated(
         product_id=product.pk, sku=product.sku, name=product.name, price=product.price, is_active=product.is_active
     )
-    events.append([_stock_event(product, stock), news])
 
 
-def _stock_event(product: Product, stock: ProductStock) -> events.NewEvent:
+def _levels_of(product: Product) -> Iterable[tuple[int, Decimal, Decimal]]:
+    return StockLevel.objects.filter(product_id=product.pk).values_list("warehouse_id", "on_hand", "reserved")
+
+
+def _stock_event(
+    product: Product, stock: ProductStock, levels: Iterable[tuple[int, Decimal, Decimal]]
+) -> events.NewEvent:
     return inventory_update(
         product_id=product.pk,
         sku=product.sku,
@@ -213,5 +243,5 @@ def _stock_event(product: Product, stock: ProductStock) -> events.NewEvent:
         reserved=stock.reserved,
         available=stock.available,
         version=stock.version,
-        levels=StockLevel.objects.filter(product_id=product.pk).values_list("warehouse_id", "on_hand", "reserved"),
+        levels=levels,
     )

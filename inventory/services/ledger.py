@@ -30,6 +30,13 @@ from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
 ZERO = Decimal(0)
 Kind = StockOperation.Kind
+_OPERATION_COLUMNS = (
+    "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at",
+)  # fmt: skip
+_MOVEMENT_COLUMNS = (
+    "operation_id", "product_id", "warehouse_id", "movement_type", "quantity", "unit_cost", "balance_after",
+    "created_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,17 @@ class Posted:
     movement_ids: list[int]
     stock: dict[int, StockAfter]
     shelf: Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class PastOperation:
+    """One finished act to take over from another system's books, with its signed movements."""
+
+    kind: str
+    movements: Sequence[Movement]
+    occurred_at: datetime
+    reason: str = ""
+    reference: str = ""
 
 
 def signed(movement_type: str, quantity: Decimal) -> Decimal:
@@ -100,7 +118,7 @@ def post(
     now = utc_text(occurred_at)
     operation_id = insert_rows(
         StockOperation._meta.db_table,
-        ("kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at"),
+        _OPERATION_COLUMNS,
         [(kind, reason, reference, actor_id or context.actor_id.get(), context.request_id.get(), reverses_id, now, utc_text())],
     )[0]
     after = change(deltas)
@@ -114,6 +132,64 @@ def post(
     )
     announce(shelf, after)
     return Posted(operation_id, movement_ids, after, shelf)
+
+
+@transactional
+def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = None) -> list[int]:
+    """Post finished operations in the given order, in as many statements as one: history is taken over, not relived.
+
+    Every movement gets the balance it would have had if posted alone, and none may dip into promised stock on the way.
+    One event per product tells how much there is in the end. Returns the operations' ids in order. Raises as `post`
+    does, except that a retired product's past may be recorded.
+    """
+    lines = [line for operation in operations for line in operation.movements]
+    shelf = _shelf_for(lines)
+    after = change(_deltas(lines, shelf, {}))
+    balances = _balances(lines, after)
+    _refuse_dips(lines, balances, shelf, after)
+    actor, request, recorded = actor_id or context.actor_id.get(), context.request_id.get(), utc_text()
+    ids = insert_rows(
+        StockOperation._meta.db_table,
+        _OPERATION_COLUMNS,
+        [
+            (one.kind, one.reason, one.reference, actor, request, None, utc_text(one.occurred_at), recorded)
+            for one in operations
+        ],
+    )
+    owners = [
+        (operation_id, utc_text(operation.occurred_at))
+        for operation_id, operation in zip(ids, operations, strict=True)
+        for _ in operation.movements
+    ]
+    insert_rows(
+        StockMovement._meta.db_table,
+        _MOVEMENT_COLUMNS,
+        [
+            (owner, one.product_id, one.warehouse_id, one.movement_type, one.quantity, one.unit_cost, balance, moment)
+            for (owner, moment), one, balance in zip(owners, lines, balances, strict=True)
+        ],
+    )
+    announce(shelf, after)
+    return ids
+
+
+def _refuse_dips(
+    lines: Sequence[Movement], balances: Sequence[Decimal], shelf: Shelf, after: Mapping[int, StockAfter]
+) -> None:
+    """Expects the levels to be locked by the change, so that the balances are the true ones."""
+    promised = {
+        (product_id, warehouse_id): reserved
+        for product_id, stock in after.items()
+        for warehouse_id, _, reserved, _ in stock.levels.values()
+    }
+    shortages: dict[int, Shortage] = {}
+    for line, balance in zip(lines, balances, strict=True):
+        left = balance - promised[line.product_id, line.warehouse_id]
+        if left < 0 and line.quantity < 0:
+            one = shelf.products[line.product_id]
+            shortages[one.id] = Shortage(one.id, one.sku, one.name, -line.quantity, left - line.quantity)
+    if shortages:
+        raise InsufficientStock(list(shortages.values()))
 
 
 def _refuse_retired(shelf: Shelf) -> None:
