@@ -1,4 +1,4 @@
-"""What clients send wrong: exact answers for the cases people meet, and nothing above 499 for the cases attackers try."""
+"""What clients send wrong: exact answers to what people get wrong, and nothing above 499 for what attackers try."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,42 +41,136 @@ NASTY: tuple[bytes, ...] = (
     b'"  "',
     b"[" * 3000 + b"]" * 3000,
 )
+NOWHERE = 987654321
+BAD, TORN = (422, "validation_error"), (422, "aliases_disagree")
+NO_PRODUCT, NO_PLACE = (404, "product_not_found"), (404, "warehouse_not_found")
+P: dict[str, Any] = {"product_id": "P"}
+ONE = P | {"quantity": 1}
 FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("POST", "products", {"name": "N", "price": 1, "sku": "S", "description": "", "category": "c", "unit_of_measure": "piece",
-                          "unit_cost": 1, "reorder_threshold": 1, "reorder_quantity": 1, "is_stocked": True,
-                          "stock_quantity": 1, "warehouse_id": "W", "on_hand": None}),
-    ("PUT", "products/P", {"name": "N", "price": 1, "sku": "S2", "category": "c", "unit_of_measure": "piece", "is_active": True,
-                           "stock_quantity": 5, "compare_quantity": None, "warehouse_id": "W", "reason": "r"}),
-    ("POST", "inventory/adjust", {"product_id": "P", "quantity": 1, "reason": "r", "warehouse_id": "W", "reference_number": "x"}),
-    ("POST", "stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "purchase", "warehouse_id": "W",
-                                 "unit_cost": 1, "notes": "n"}),
-    ("POST", "orders", {"items": [{"product_id": "P", "quantity": 1}], "confirm": False, "warehouse_id": "W", "user_id": None,
-                        "notes": "n"}),
+    (
+        "POST",
+        "products",
+        {
+            "name": "N",
+            "price": 1,
+            "sku": "S",
+            "description": "",
+            "category": "c",
+            "unit_of_measure": "piece",
+            "unit_cost": 1,
+            "reorder_threshold": 1,
+            "reorder_quantity": 1,
+            "is_stocked": True,
+            "stock_quantity": 1,
+            "warehouse_id": "W",
+            "on_hand": None,
+        },
+    ),
+    (
+        "PUT",
+        "products/P",
+        {
+            "name": "N",
+            "price": 1,
+            "sku": "S2",
+            "category": "c",
+            "unit_of_measure": "piece",
+            "is_active": True,
+            "stock_quantity": 5,
+            "compare_quantity": None,
+            "warehouse_id": "W",
+            "reason": "r",
+        },
+    ),
+    (
+        "POST",
+        "inventory/adjust",
+        {"product_id": "P", "quantity": 1, "reason": "r", "warehouse_id": "W", "reference_number": "x"},
+    ),
+    (
+        "POST",
+        "stock-movements",
+        {
+            "product_id": "P",
+            "quantity": 1,
+            "movement_type": "purchase",
+            "warehouse_id": "W",
+            "unit_cost": 1,
+            "notes": "n",
+        },
+    ),
+    (
+        "POST",
+        "orders",
+        {
+            "items": [{"product_id": "P", "quantity": 1}],
+            "confirm": False,
+            "warehouse_id": "W",
+            "user_id": None,
+            "notes": "n",
+        },
+    ),
     ("POST", "orders/O/ship", {"items": None, "warehouse_id": "W"}),
     ("POST", "orders/O/return", {"items": None, "warehouse_id": "W", "reason": "r"}),
     ("POST", "orders/O/cancel", {"reason": "r"}),
-    ("POST", "sales", {"product_id": "P", "quantity": 1, "sale_date": "2024-01-01", "user_id": None, "warehouse_id": "W"}),
+    (
+        "POST",
+        "sales",
+        {"product_id": "P", "quantity": 1, "sale_date": "2024-01-01", "user_id": None, "warehouse_id": "W"},
+    ),
     ("POST", "warehouses", {"name": "n", "code": "c", "address": "", "priority": 1, "is_sellable": True}),
     ("PATCH", "warehouses/W", {"name": "n", "code": "c", "priority": 1, "is_sellable": True, "is_active": True}),
     ("POST", "categories", {"name": "n", "description": "d"}),
     ("POST", "units", {"code": "c", "name": "n", "decimal_places": 0}),
     ("POST", "users", {"username": "u", "email": "u@example.com", "password": "a-long-passphrase", "role": "user"}),
-)  # fmt: skip
+)
 LISTS = (
-    ("products", ("page", "page_size", "skip", "limit", "search", "category", "sort_by", "ordering", "is_active",
-                  "include_inactive", "low_stock", "created_from_date", "created_to_date")),
-    ("stock-movements", ("page", "product_id", "warehouse_id", "movement_type", "reference", "search", "cursor",
-                         "created_from_date", "created_to_date", "sort_by", "ordering", "start_date")),
+    (
+        "products",
+        (
+            "page",
+            "page_size",
+            "skip",
+            "limit",
+            "search",
+            "category",
+            "sort_by",
+            "ordering",
+            "is_active",
+            "include_inactive",
+            "low_stock",
+            "created_from_date",
+            "created_to_date",
+        ),
+    ),
+    (
+        "stock-movements",
+        (
+            "page",
+            "product_id",
+            "warehouse_id",
+            "movement_type",
+            "reference",
+            "search",
+            "cursor",
+            "created_from_date",
+            "created_to_date",
+            "sort_by",
+            "ordering",
+            "start_date",
+        ),
+    ),
     ("orders", ("page", "status", "user_id", "customer", "search", "sort_by", "ordering", "created_from_date")),
     ("sales", ("product_id", "start_date", "end_date", "page")),
     ("events", ("since", "cursor", "limit", "topics")),
     ("warehouses", ("is_sellable", "include_inactive", "page")),
     ("categories", ("search", "page")),
     ("users", ("page", "search", "role", "is_active", "ordering")),
-)  # fmt: skip
+)
 NASTY_QUERY = (
-    "9223372036854775808", "100000000000000000000", "-1", "0", "1e400", "NaN", "%00", "%ff%fe", "%ED%A0%80", "%F0%9F%92%A9",
-    "'%22;--", "true", "[]", "x" * 5000, "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2024-02-30", "%25_%5C",
+    "9223372036854775808", "100000000000000000000", "-1", "0", "1e400", "NaN", "%00", "%ff%fe", "%ED%A0%80",
+    "%F0%9F%92%A9", "'%22;--", "true", "[]", "x" * 5000, "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00",
+    "2024-02-30", "%25_%5C",
     "١٢", "²",
 )  # fmt: skip
 
@@ -121,8 +215,12 @@ def _json(value: Any) -> bytes:
 
 
 @pytest.mark.parametrize(("path", "names"), LISTS, ids=[path for path, _ in LISTS])
-def test_no_value_in_any_query_breaks_the_server(path: str, names: tuple[str, ...], ids: dict[str, int], manager: Api) -> None:
-    answers = {(name, value): manager("GET", f"{path}?{name}={value}").status_code for name in names for value in NASTY_QUERY}
+def test_no_value_in_any_query_breaks_the_server(
+    path: str, names: tuple[str, ...], ids: dict[str, int], manager: Api
+) -> None:
+    answers = {
+        (name, value): manager("GET", f"{path}?{name}={value}").status_code for name in names for value in NASTY_QUERY
+    }
     assert {key: status for key, status in answers.items() if status not in DOCUMENTED} == {}
 
 
@@ -169,55 +267,55 @@ def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: st
 @pytest.mark.parametrize(
     ("path", "body", "status", "code", "fields"),
     [
-        ("products", {}, 422, "validation_error", ["name", "price"]),
-        ("products", {"name": 7, "price": "x", "stock_quantity": []}, 422, "validation_error", ["name", "price", "stock_quantity"]),
-        ("products", {"name": "A", "price": 1, "unit_price": 2}, 422, "aliases_disagree", ["unit_price"]),
-        ("products", {"name": "A", "price": 1, "quantity": 1, "current_stock": 2}, 422, "aliases_disagree", ["quantity"]),
-        ("products", {"name": "A", "price": 1.00001}, 422, "validation_error", ["price"]),
-        ("products", {"name": "A", "price": 10**9 + 1}, 422, "validation_error", ["price"]),
-        ("products", {"name": "A", "price": 1, "stock_quantity": 0.5}, 422, "validation_error", ["quantity"]),
-        ("products", {"name": "A", "price": 1, "stock_quantity": 1, "on_hand": 1}, 422, "validation_error", ["on_hand"]),
-        ("products", {"name": "A", "price": 1, "unit_of_measure": "furlong"}, 422, "validation_error", ["unit_of_measure"]),
-        ("products", {"name": "A", "price": 1, "reorder_threshold": -1}, 422, "validation_error", ["reorder_threshold"]),
-        ("products", {"name": "A", "price": 1, "stock_quantity": 1, "warehouse_id": 987654321}, 404, "warehouse_not_found", ["warehouse_id"]),
-        ("products", {"name": "A\x00", "price": 1}, 422, "validation_error", ["name"]),
-        ("products", {"name": "A" * 201, "price": 1}, 422, "validation_error", ["name"]),
-        ("inventory/adjust", {"product_id": "P", "quantity": 1}, 422, "validation_error", ["reason"]),
-        ("inventory/adjust", {"product_id": "P", "quantity": 1, "reason": "  "}, 422, "validation_error", ["reason"]),
-        ("inventory/adjust", {"product_id": "P", "quantity": 0, "reason": "r"}, 422, "validation_error", ["quantity"]),
-        ("inventory/adjust", {"product_id": 987654321, "quantity": 1, "reason": "r"}, 404, "product_not_found", ["product_id"]),
-        ("inventory/adjust", {"product_id": "P", "quantity": -101, "reason": "r"}, 400, "insufficient_stock", None),
-        ("inventory/adjust", {"product_id": "P", "inventory_id": 987654321, "quantity": 1, "reason": "r"}, 422, "aliases_disagree", ["inventory_id"]),
-        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "transfer_in"}, 400, "use_a_transfer", ["movement_type"]),
-        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "transfer_out"}, 400, "use_a_transfer", ["movement_type"]),
-        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "gift"}, 422, "validation_error", ["movement_type"]),
-        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "adjustment"}, 422, "validation_error", ["reason"]),
-        ("stock-movements", {"product_id": "P", "quantity": 1, "movement_type": "purchase", "unit_cost": -1}, 422, "validation_error", ["unit_cost"]),
-        ("stock-movements", {"product_id": "P", "quantity": 10**9 + 1, "movement_type": "purchase"}, 422, "validation_error", ["quantity"]),
+        ("products", {}, *BAD, ["name", "price"]),
+        ("products", {"name": 7, "price": "x", "stock_quantity": []}, *BAD, ["name", "price", "stock_quantity"]),
+        ("products", {"name": "A", "price": 1, "unit_price": 2}, *TORN, ["unit_price"]),
+        ("products", {"name": "A", "price": 1, "quantity": 1, "current_stock": 2}, *TORN, ["quantity"]),
+        ("products", {"name": "A", "price": 1.00001}, *BAD, ["price"]),
+        ("products", {"name": "A", "price": 10**9 + 1}, *BAD, ["price"]),
+        ("products", {"name": "A", "price": 1, "stock_quantity": 0.5}, *BAD, ["quantity"]),
+        ("products", {"name": "A", "price": 1, "stock_quantity": 1, "on_hand": 1}, *BAD, ["on_hand"]),
+        ("products", {"name": "A", "price": 1, "unit_of_measure": "furlong"}, *BAD, ["unit_of_measure"]),
+        ("products", {"name": "A", "price": 1, "reorder_threshold": -1}, *BAD, ["reorder_threshold"]),
+        ("products", {"name": "A", "price": 1, "quantity": 1, "warehouse_id": NOWHERE}, *NO_PLACE, ["warehouse_id"]),
+        ("products", {"name": "A\x00", "price": 1}, *BAD, ["name"]),
+        ("products", {"name": "A" * 201, "price": 1}, *BAD, ["name"]),
+        ("inventory/adjust", ONE, *BAD, ["reason"]),
+        ("inventory/adjust", {**ONE, "reason": "  "}, *BAD, ["reason"]),
+        ("inventory/adjust", {**P, "quantity": 0, "reason": "r"}, *BAD, ["quantity"]),
+        ("inventory/adjust", {"product_id": NOWHERE, "quantity": 1, "reason": "r"}, *NO_PRODUCT, ["product_id"]),
+        ("inventory/adjust", {**P, "quantity": -101, "reason": "r"}, 400, "insufficient_stock", None),
+        ("inventory/adjust", {**P, "inventory_id": NOWHERE, "quantity": 1, "reason": "r"}, *TORN, ["inventory_id"]),
+        ("stock-movements", {**ONE, "movement_type": "transfer_in"}, 400, "use_a_transfer", ["movement_type"]),
+        ("stock-movements", {**ONE, "movement_type": "transfer_out"}, 400, "use_a_transfer", ["movement_type"]),
+        ("stock-movements", {**ONE, "movement_type": "gift"}, *BAD, ["movement_type"]),
+        ("stock-movements", {**ONE, "movement_type": "adjustment"}, *BAD, ["reason"]),
+        ("stock-movements", {**ONE, "movement_type": "purchase", "unit_cost": -1}, *BAD, ["unit_cost"]),
+        ("stock-movements", {**P, "quantity": 10**9 + 1, "movement_type": "purchase"}, *BAD, ["quantity"]),
         ("orders", {}, 400, "empty_order", ["items"]),
-        ("orders", {"items": [{}]}, 422, "validation_error", ["items.0.quantity", "items.0.product_id"]),
-        ("orders", {"items": {"product_id": "P", "quantity": 1}}, 422, "validation_error", ["items"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": 1}] * 201}, 422, "validation_error", ["items"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": 0.5}]}, 422, "validation_error", ["items.0.quantity"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": -1}]}, 400, "quantity_not_positive", ["items.0.quantity"]),
-        ("orders", {"items": [{"product_id": "P", "inventory_id": 987654321, "quantity": 1}]}, 422, "aliases_disagree", ["items.0.inventory_id"]),
-        ("orders", {"items": [{"product_id": "P", "sku": "nope", "quantity": 1}]}, 404, "product_not_found", ["items.0.sku"]),
-        ("orders", {"items": [{"barcode": "0", "quantity": 1}]}, 404, "product_not_found", ["items.0.barcode"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "user_id": 987654321}, 422, "validation_error", ["user_id"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "warehouse_id": 987654321}, 404, "warehouse_not_found", ["warehouse_id"]),
-        ("orders", {"items": [{"product_id": "P", "quantity": 1}], "confirm": "perhaps"}, 422, "validation_error", ["confirm"]),
-        ("orders/O/ship", {"items": []}, 422, "validation_error", ["items"]),
-        ("orders/O/ship", {"items": [{"product_id": "P", "quantity": 51}]}, 422, "validation_error", ["items"]),
+        ("orders", {"items": [{}]}, *BAD, ["items.0.quantity", "items.0.product_id"]),
+        ("orders", {"items": ONE}, *BAD, ["items"]),
+        ("orders", {"items": [ONE] * 201}, *BAD, ["items"]),
+        ("orders", {"items": [{**P, "quantity": 0.5}]}, *BAD, ["items.0.quantity"]),
+        ("orders", {"items": [{**P, "quantity": -1}]}, 400, "quantity_not_positive", ["items.0.quantity"]),
+        ("orders", {"items": [{**P, "inventory_id": NOWHERE, "quantity": 1}]}, *TORN, ["items.0.inventory_id"]),
+        ("orders", {"items": [{**P, "sku": "nope", "quantity": 1}]}, *NO_PRODUCT, ["items.0.sku"]),
+        ("orders", {"items": [{"barcode": "0", "quantity": 1}]}, *NO_PRODUCT, ["items.0.barcode"]),
+        ("orders", {"items": [ONE], "user_id": NOWHERE}, *BAD, ["user_id"]),
+        ("orders", {"items": [ONE], "warehouse_id": NOWHERE}, *NO_PLACE, ["warehouse_id"]),
+        ("orders", {"items": [ONE], "confirm": "perhaps"}, *BAD, ["confirm"]),
+        ("orders/O/ship", {"items": []}, *BAD, ["items"]),
+        ("orders/O/ship", {"items": [{**P, "quantity": 51}]}, *BAD, ["items"]),
         ("orders/O/return", {}, 409, "illegal_transition", None),
         ("orders/O/deliver", {}, 409, "illegal_transition", None),
-        ("sales", {"quantity": 1}, 422, "validation_error", ["product_id"]),
-        ("sales", {"product_id": "P", "quantity": 1, "sale_date": "2999-01-01"}, 422, "validation_error", ["sale_date"]),
+        ("sales", {"quantity": 1}, *BAD, ["product_id"]),
+        ("sales", {**ONE, "sale_date": "2999-01-01"}, *BAD, ["sale_date"]),
         ("warehouses", {"name": " "}, 400, "blank_name", ["name"]),
         ("warehouses", {"name": "MAIN STORE"}, 400, "duplicate_name", ["name"]),
         ("warehouses", {"name": "Other", "code": "main"}, 400, "duplicate_code", ["code"]),
-        ("categories", {}, 422, "validation_error", ["name"]),
+        ("categories", {}, *BAD, ["name"]),
         ("units", {"code": "PIECE"}, 400, "duplicate_code", ["code"]),
-        ("units", {"code": "x", "decimal_places": 4}, 422, "validation_error", ["decimal_places"]),
+        ("units", {"code": "x", "decimal_places": 4}, *BAD, ["decimal_places"]),
     ],
 )  # fmt: skip
 def test_a_wrong_body_is_told_exactly_what_is_wrong(

@@ -1,4 +1,4 @@
-"""How the API behaves whatever it is about: idempotency keys, ETags and If-Match, pages, headers, spellings of a path."""
+"""How the API behaves whatever it is about: idempotency keys, ETags and If-Match, pages, headers."""
 
 import time
 from collections.abc import Callable
@@ -48,7 +48,9 @@ def rows() -> tuple[int, ...]:
 
 # ---- idempotency -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", CREATING)
-def test_the_same_request_twice_happens_once_and_answers_the_same(path: str, make_product: MakeProduct, manager: Api) -> None:
+def test_the_same_request_twice_happens_once_and_answers_the_same(
+    path: str, make_product: MakeProduct, manager: Api
+) -> None:
     body = body_of(path, make_product("Lamp", stock=9))
     first = manager("POST", path, body, Idempotency_Key="k-1")
     after_first = rows()
@@ -72,7 +74,9 @@ def test_a_key_used_for_another_body_is_refused(path: str, make_product: MakePro
 @pytest.mark.parametrize("step", ["confirm", "cancel", "ship", "deliver", "return", "restore", "reverse"])
 def test_a_step_with_a_key_is_replayed_instead_of_refused(step: str, make_product: MakeProduct, manager: Api) -> None:
     lamp = make_product("Lamp", stock=9)
-    order = manager("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 1}], "confirm": step != "confirm"}).json()
+    order = manager(
+        "POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 1}], "confirm": step != "confirm"}
+    ).json()
     for before in {"deliver": ("ship",), "return": ("ship", "deliver")}.get(step, ()):
         manager("POST", f"orders/{order['id']}/{before}")
     operation = StockOperation.objects.filter(kind="opening").get()
@@ -109,7 +113,14 @@ def test_a_refused_request_leaves_no_row_and_its_key_may_be_used_again(make_prod
     short = manager("POST", "orders", {"items": items}, Idempotency_Key="k-1")
     assert (short.status_code, short.json()["code"]) == (400, "insufficient_stock")
     assert short.json()["shortages"] == [
-        {"product_id": lamp.pk, "inventory_id": lamp.pk, "sku": lamp.sku, "name": "Lamp", "requested": 2, "available": 1}
+        {
+            "product_id": lamp.pk,
+            "inventory_id": lamp.pk,
+            "sku": lamp.sku,
+            "name": "Lamp",
+            "requested": 2,
+            "available": 1,
+        }
     ]
     refused = (
         manager("POST", "products", {"name": "Tea", "price": 1, "stock_quantity": 0.5}),
@@ -257,7 +268,9 @@ def test_a_cursor_leads_through_the_ledger_in_either_order(make_product: MakePro
         assert seen == expected
 
 
-def test_a_long_list_says_how_many_at_least(monkeypatch: pytest.MonkeyPatch, make_product: MakeProduct, manager: Api) -> None:
+def test_a_long_list_says_how_many_at_least(
+    monkeypatch: pytest.MonkeyPatch, make_product: MakeProduct, manager: Api
+) -> None:
     for index in range(6):
         make_product(f"P{index}")
     monkeypatch.setattr("workbox.core.api.COUNT_MAX", 3)

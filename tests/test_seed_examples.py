@@ -184,7 +184,9 @@ def test_001_stock_movements(send: Send, make_product: Callable[..., Any], main:
   "reference_number": "PO-2023-001",
   "notes": "Initial stock purchase"
 }"""
-    made = ok(send("POST", "/stock-movements/", body.replace("ONE", str(product.pk)).replace("PLACE", str(main.pk))), 201)
+    made = ok(
+        send("POST", "/stock-movements/", body.replace("ONE", str(product.pk)).replace("PLACE", str(main.pk))), 201
+    )
     assert (made["quantity"], made["total_cost"], made["balance_after"]) == (50, 5000, 50)
     assert (made["reference_number"], made["reason"]) == ("PO-2023-001", "Initial stock purchase")
     listed = ok(send("GET", "/stock-movements/?page=1&page_size=20"))["results"]
@@ -246,7 +248,9 @@ def test_002_products_and_stock(send: Send) -> None:
     for query in ("", "?category=Electronics", "?search=widget", "?skip=0&limit=10"):
         assert [row["sku"] for row in ok(send("GET", f"/products{query}"))["results"]] == ["WDG-001"]
     assert ok(send("GET", "/products?skip=10&limit=10"))["results"] == []
-    changed = ok(send("PUT", f"/products/{made['id']}", '{\n    "current_stock": 150,\n    "reorder_threshold": 25\n  }'))
+    changed = ok(
+        send("PUT", f"/products/{made['id']}", '{\n    "current_stock": 150,\n    "reorder_threshold": 25\n  }')
+    )
     assert (changed["stock_quantity"], changed["reorder_threshold"]) == (150, 25)
 
     plus = """{
@@ -259,7 +263,9 @@ def test_002_products_and_stock(send: Send) -> None:
     "quantity": -10,
     "reason": "Sold to customer"
   }"""
-    assert ok(send("POST", "/inventory/adjust", plus.replace("PRODUCT_ID", str(made["id"]))), 201)["balance_after"] == 200
+    assert (
+        ok(send("POST", "/inventory/adjust", plus.replace("PRODUCT_ID", str(made["id"]))), 201)["balance_after"] == 200
+    )
     taken = ok(send("POST", "/inventory/adjust", minus.replace("PRODUCT_ID", str(made["id"]))), 201)
     assert (taken["quantity"], taken["balance_after"], taken["reason"]) == (-10, 190, "Sold to customer")
     quantities = [-10, 50, 50, 100]
@@ -370,25 +376,33 @@ def test_004_orders(method: str, send: Send, make_product: Callable[..., Any]) -
 
 def test_004_refusals(send: Send, make_product: Callable[..., Any]) -> None:
     lamp = make_product("Lamp", stock=1)
+    item = '{"items": [{"product_id": %d, "quantity": %d}]}'
     refused = [
-        ("POST", "/products/", '{"name": "Lamp", "price": 1, "stock_quantity": 1}', 400, "duplicate_name"),
-        ("POST", "/products/", '{"name": "   ", "price": 1, "stock_quantity": 1}', 400, "blank_name"),
-        ("POST", "/products/", '{"name": "New", "price": 0, "stock_quantity": 1}', 400, "price_not_positive"),
-        ("POST", "/products/", '{"name": "New", "price": -1, "stock_quantity": 1}', 400, "price_not_positive"),
-        ("POST", "/products/", '{"name": "New", "price": 1, "stock_quantity": -1}', 400, "negative_stock"),
-        ("POST", "/orders/create_order", '{"items": []}', 400, "empty_order"),
-        ("POST", "/orders/create_order", f'{{"items": [{{"product_id": {lamp.pk}, "quantity": 0}}]}}', 400, "quantity_not_positive"),
-        ("POST", "/orders/create_order", '{"items": [{"product_id": 987654321, "quantity": 1}]}', 404, "product_not_found"),
-        ("POST", "/orders/", f'{{"items": [{{"product_id": {lamp.pk}, "quantity": 2}}]}}', 400, "insufficient_stock"),
-    ]  # fmt: skip
-    for method, path, body, status, code in refused:
-        response = send(method, path, body)
+        ("/products/", '{"name": "Lamp", "price": 1, "stock_quantity": 1}', 400, "duplicate_name"),
+        ("/products/", '{"name": "   ", "price": 1, "stock_quantity": 1}', 400, "blank_name"),
+        ("/products/", '{"name": "New", "price": 0, "stock_quantity": 1}', 400, "price_not_positive"),
+        ("/products/", '{"name": "New", "price": -1, "stock_quantity": 1}', 400, "price_not_positive"),
+        ("/products/", '{"name": "New", "price": 1, "stock_quantity": -1}', 400, "negative_stock"),
+        ("/orders/create_order", '{"items": []}', 400, "empty_order"),
+        ("/orders/create_order", item % (lamp.pk, 0), 400, "quantity_not_positive"),
+        ("/orders/create_order", item % (987654321, 1), 404, "product_not_found"),
+        ("/orders/", item % (lamp.pk, 2), 400, "insufficient_stock"),
+    ]
+    for path, body, status, code in refused:
+        response = send("POST", path, body)
         assert (response.status_code, response.json()["code"]) == (status, code), body
 
 
-def test_the_placed_order_belongs_to_the_named_user(send: Send, make_product: Callable[..., Any], customer: User) -> None:
+def test_the_placed_order_belongs_to_the_named_user(
+    send: Send, make_product: Callable[..., Any], customer: User
+) -> None:
     lamp = make_product("Lamp", stock=1)
     made = ok(
-        send("POST", "/orders/", json.dumps({"user_id": customer.pk, "items": [{"inventory_id": lamp.pk, "quantity": 1}]})), 201
+        send(
+            "POST",
+            "/orders/",
+            json.dumps({"user_id": customer.pk, "items": [{"inventory_id": lamp.pk, "quantity": 1}]}),
+        ),
+        201,
     )
     assert Order.objects.get(id=made["id"]).user_id == customer.pk

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -16,17 +16,31 @@ from inventory.models import Product
 from inventory.queries import (
     PRODUCT_ORDER,
     ProductFilter,
-    find_products,
+    count_products,
     low_stock_products,
     low_stock_rows,
     product_detail,
+    product_ids,
     product_rows,
 )
 from inventory.services import catalog
 from inventory.services.ledger import lock_stock, set_quantity
-from workbox.core.api import ActionView, ApiView, Page, check_if_match, conditional, etag_of, read_object, read_page
+from workbox.core.api import (
+    ActionView,
+    ApiView,
+    Page,
+    bounded_count,
+    check_if_match,
+    conditional,
+    etag_of,
+    kept_answer,
+    page_of,
+    read_object,
+    read_page,
+)
 from workbox.core.db import transact
 from workbox.core.errors import RuleViolation
+from workbox.core.events import CATALOG, STOCK
 from workbox.core.numbers import to_json
 from workbox.core.reading import Fields, Query, canonical
 from workbox.core.schema import DATES, IDEMPOTENCY, IF_MATCH, action_schema, answered, asked, in_path, in_query
@@ -169,6 +183,15 @@ def shown(product_id: int) -> dict[str, Any]:
     return found
 
 
+def _page(request: HttpRequest, wanted: ProductFilter) -> dict[str, Any]:
+    return page_of(
+        request,
+        lambda offset, limit: product_ids(wanted, offset=offset, limit=limit),
+        lambda: count_products(wanted, bounded_count),
+        product_rows,
+    )
+
+
 class ProductsView(ApiView):
     """All products."""
 
@@ -196,7 +219,7 @@ class ProductsView(ApiView):
             order=query.order(PRODUCT_ORDER, default="-id"),
         )
         query.check()
-        return conditional(request, to_json(read_page(request, find_products(wanted), product_rows)))
+        return kept_answer(request, lambda: _page(request, wanted), topics=(CATALOG, STOCK))
 
     @extend_schema(
         summary="Create a product",
@@ -252,7 +275,7 @@ class ProductView(ApiView):
     )
     def get(self, request: Request, product_id: str) -> HttpResponse:
         """Get a product."""
-        return conditional(request, to_json(shown(int(product_id))))
+        return kept_answer(request, lambda: shown(int(product_id)), topics=(CATALOG, STOCK))
 
     @extend_schema(
         summary="Change a product (partial body allowed)",

@@ -10,7 +10,6 @@ from rest_framework.request import Request
 
 from accounts.capabilities import STOCK_POST, STOCK_READ
 from inventory.api import aliases
-from inventory.api.products import shown
 from inventory.api.schemas import (
     MOVEMENT_TYPES,
     AdjustShape,
@@ -21,7 +20,8 @@ from inventory.api.schemas import (
     PostedShape,
     ReasonShape,
 )
-from inventory.models import MovementType
+from inventory.errors import ProductUnknown
+from inventory.models import MovementType, Product
 from inventory.queries import MovementFilter, find_movements, history_rows, movement_rows, operation_detail
 from inventory.services import ledger
 from inventory.services.ledger import Movement, Posted
@@ -288,7 +288,8 @@ class HistoryView(ApiView):
     )
     def get(self, request: Request, product_id: str) -> HttpResponse:
         """Get a product's stock history."""
-        shown(int(product_id))
+        if not Product.objects.filter(id=product_id).exists():
+            raise ProductUnknown(f"There is no product {product_id}.")
         return ledger_page(request, history_rows, product_id=int(product_id))
 
 

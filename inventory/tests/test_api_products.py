@@ -28,11 +28,19 @@ def names(api: Api, query: str) -> list[str]:
 def shelf(make_product: MakeProduct) -> dict[str, Product]:
     """Three products that differ in everything one can ask for."""
     found = {
-        "Amber lamp": make_product("Amber lamp", stock=3, price="9", sku="AL-1", category="Lighting", description="warm"),
-        "Blue chair": make_product("Blue chair", stock=30, price="99", sku="BC-2", category="Furniture", description="oak"),
+        "Amber lamp": make_product(
+            "Amber lamp", stock=3, price="9", sku="AL-1", category="Lighting", description="warm"
+        ),
+        "Blue chair": make_product(
+            "Blue chair", stock=30, price="99", sku="BC-2", category="Furniture", description="oak"
+        ),
         "Clock": make_product("Clock", stock=10, price="50", sku="CL-3", description="for the Lighting of the hall"),
     }
-    days = {"Amber lamp": "2024-01-01T10:00:00Z", "Blue chair": "2024-02-01T23:59:59.5Z", "Clock": "2024-03-01T00:00:00Z"}
+    days = {
+        "Amber lamp": "2024-01-01T10:00:00Z",
+        "Blue chair": "2024-02-01T23:59:59.5Z",
+        "Clock": "2024-03-01T00:00:00Z",
+    }
     for name, day in days.items():
         Product.objects.filter(pk=found[name].pk).update(created_at=day)
     return found
@@ -129,8 +137,12 @@ def test_every_spelling_of_the_seeds_is_understood(
 
 
 def test_opening_stock_is_a_movement_in_the_named_warehouse(main: Warehouse, annex: Warehouse, manager: Api) -> None:
-    made = manager("POST", "products", {"name": "Ball", "price": 1, "stock_quantity": 4, "warehouse_id": annex.pk}).json()
-    assert [(row["warehouse_name"], row["quantity"], row["available"]) for row in made["stock_by_warehouse"]] == [("Annex", 4, 4)]
+    made = manager(
+        "POST", "products", {"name": "Ball", "price": 1, "stock_quantity": 4, "warehouse_id": annex.pk}
+    ).json()
+    assert [(row["warehouse_name"], row["quantity"], row["available"]) for row in made["stock_by_warehouse"]] == [
+        ("Annex", 4, 4)
+    ]
     operation = StockOperation.objects.get()
     assert (operation.kind, operation.actor_id) == ("opening", manager.user.pk)
 
@@ -190,7 +202,9 @@ def test_writing_the_number_that_is_there_posts_nothing(make_product: MakeProduc
 
 
 def test_weighed_goods_show_exact_numbers(kilogram: object, main: Warehouse, manager: Api) -> None:
-    made = manager("POST", "products", {"name": "Tea", "price": 20.0501, "unit_of_measure": "kg", "stock_quantity": 0.3})
+    made = manager(
+        "POST", "products", {"name": "Tea", "price": 20.0501, "unit_of_measure": "kg", "stock_quantity": 0.3}
+    )
     assert b'"price":20.0501,' in made.content
     assert b'"stock_quantity":0.3,' in made.content
     manager("POST", "inventory/adjust", {"product_id": made.json()["id"], "quantity": -0.1, "reason": "r"})

@@ -37,11 +37,18 @@ def clerk(as_staff: Callable[[str], Api]) -> Api:
         ("adjustment", -2, -2),
     ],
 )
-def test_the_sign_follows_the_type(movement_type: str, sent: int, posted: int, make_product: MakeProduct, clerk: Api) -> None:
+def test_the_sign_follows_the_type(
+    movement_type: str, sent: int, posted: int, make_product: MakeProduct, clerk: Api
+) -> None:
     lamp = make_product("Lamp", stock=5)
     body = {"product_id": lamp.pk, "movement_type": movement_type, "quantity": sent, "notes": "why", "unit_cost": 1.5}
     made = clerk("POST", "stock-movements", body).json()
-    assert (made["quantity"], made["balance_after"], made["on_hand"], made["stock_quantity"]) == (posted, 5 + posted, 5 + posted, 5 + posted)
+    assert (made["quantity"], made["balance_after"], made["on_hand"], made["stock_quantity"]) == (
+        posted,
+        5 + posted,
+        5 + posted,
+        5 + posted,
+    )
     assert (made["total_cost"], made["created_by"], made["reason"]) == (3, clerk.user.pk, "why")
 
 
@@ -68,7 +75,9 @@ def posted(make_product: MakeProduct, main: Warehouse, annex: Warehouse, clerk: 
         made = clerk("POST", "stock-movements", body | {"reference_number": reference, "notes": notes})
         assert made.status_code == 201
     moments = ("2024-01-01T00:00:00Z", "2024-01-02T23:59:59Z", "2024-01-03T00:00:00Z", "2024-01-04T00:00:00Z")
-    for movement_id, moment in zip(StockMovement.objects.order_by("id").values_list("id", flat=True), moments, strict=True):
+    for movement_id, moment in zip(
+        StockMovement.objects.order_by("id").values_list("id", flat=True), moments, strict=True
+    ):
         StockMovement.objects.filter(id=movement_id).update(created_at=moment)
     return {"lamp": lamp, "desk": desk}
 
@@ -104,10 +113,16 @@ def test_movements_are_filtered(
         assert [row["quantity"] for row in clerk("GET", f"{path}?{query}").json()["results"]] == expected
 
 
-def test_history_carries_the_balance_over_all_warehouses(posted: dict[str, Product], main: Warehouse, clerk: Api) -> None:
+def test_history_carries_the_balance_over_all_warehouses(
+    posted: dict[str, Product], main: Warehouse, clerk: Api
+) -> None:
     path = f"inventory/products/{posted['lamp'].pk}/history"
     rows = clerk("GET", path).json()["results"]
-    assert [(row["quantity"], row["balance"], row["balance_after"]) for row in rows] == [(-1, 14, 9), (5, 15, 5), (10, 10, 10)]
+    assert [(row["quantity"], row["balance"], row["balance_after"]) for row in rows] == [
+        (-1, 14, 9),
+        (5, 15, 5),
+        (10, 10, 10),
+    ]
     here = clerk("GET", f"{path}?warehouse_id={main.pk}&sort_by=created_asc").json()["results"]
     assert [(row["quantity"], row["balance"]) for row in here] == [(10, 10), (-1, 14)]
     assert [row["balance"] for row in clerk("GET", f"{path}?page=2&page_size=1").json()["results"]] == [15]
@@ -118,7 +133,11 @@ def test_an_operation_is_reversed_once_and_both_point_at_each_other(posted: dict
     path = f"inventory/operations/{operation}/reverse"
     assert clerk("POST", path).status_code == 422
     made = clerk("POST", path, {"reason": "miscounted"})
-    assert (made.status_code, made.json()["reverses_id"], made.json()["movements"][0]["quantity"]) == (201, operation, 1)
+    assert (made.status_code, made.json()["reverses_id"], made.json()["movements"][0]["quantity"]) == (
+        201,
+        operation,
+        1,
+    )
     assert clerk("GET", f"stock-operations/{operation}").json()["reversed_by"] == made.json()["id"]
     again = clerk("POST", path, {"reason": "again"})
     assert (again.status_code, again.json()["code"]) == (409, "already_reversed")
@@ -191,7 +210,9 @@ def test_a_warehouse_closes_when_it_is_empty_and_takes_nothing_after(
         ("units", {"code": "litre", "name": "Litre", "decimal_places": 3}, {"decimal_places": 2}),
     ],
 )
-def test_small_tables_are_made_read_and_changed(path: str, first: dict[str, Any], changed: dict[str, Any], manager: Api) -> None:
+def test_small_tables_are_made_read_and_changed(
+    path: str, first: dict[str, Any], changed: dict[str, Any], manager: Api
+) -> None:
     made = manager("POST", path, first)
     assert made.status_code == 201
     assert {name: made.json()[name] for name in first} == first

@@ -16,8 +16,9 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from rest_framework.permissions import AllowAny
+from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from workbox.core import events
 from workbox.core.api import ApiView, conditional, json_response
@@ -72,7 +73,7 @@ def redis_state() -> str:
 
 
 @cache
-def _migrated_once() -> bool:
+def migrated_once() -> bool:
     """True when every migration is applied; remembered once it is so, raised as Busy until then."""
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -131,7 +132,7 @@ class ReadyView(OpenView):
         """Readiness."""
         if not database_answers():
             raise Busy("The database does not answer.", code="not_ready")
-        _migrated_once()
+        migrated_once()
         return json_response({"status": "ok"})
 
 
@@ -145,15 +146,21 @@ def is_listed(address: str) -> bool:
         return False
 
 
+class ListedOrCapable(BasePermission):
+    """Listed addresses need no token (that is how Prometheus comes by); everybody else needs the capability."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """True when the asker may."""
+        if is_listed(client_ip(request.META)):
+            return True
+        return all(kind().has_permission(request, view) for kind in api_settings.DEFAULT_PERMISSION_CLASSES)
+
+
 class MetricsView(ApiView):
     """Numbers for operators: a token with the right, or an address in METRICS_ALLOW."""
 
     required_capabilities = {"GET": METRICS_READ}
-
-    def check_permissions(self, request: Request) -> None:
-        """Listed addresses need no token: that is how Prometheus comes by."""
-        if not is_listed(client_ip(request.META)):
-            super().check_permissions(request)
+    permission_classes = [ListedOrCapable]
 
     @extend_schema(
         summary="System metrics",

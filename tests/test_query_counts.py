@@ -1,0 +1,91 @@
+"""How many SQL statements a list takes: the same for few rows and many, and the number is checked in.
+
+`tests/query_counts.json` holds the numbers; a change that makes one larger has to say so there.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from inventory.models import Product
+from tests.client import Api
+
+pytestmark = pytest.mark.django_db
+
+COUNTS: dict[str, int] = json.loads((Path(__file__).parent / "query_counts.json").read_text())
+# Who is asking costs one statement, or none when Redis knows: not what is counted here.
+PRINCIPAL = "SELECT username, role, token_version"
+LISTS = {
+    "GET products": "products?page_size=2",
+    "GET products (search, filters, sort)": "products?page_size=2&search=p&category=Toys&sort_by=stock_desc",
+    "GET product": "products/{product}",
+    "GET inventory/low-stock": "inventory/low-stock?page_size=2",
+    "GET inventory/movements": "inventory/movements?page_size=2",
+    "GET inventory/movements (cursor)": "inventory/movements?cursor=&limit=2",
+    "GET inventory/products/{id}/history": "inventory/products/{product}/history?page_size=2",
+    "GET orders": "orders?page_size=2",
+    "GET order": "orders/{order}",
+    "GET order timeline": "orders/{order}/timeline",
+    "GET sales": "sales?page_size=2",
+    "GET users": "users?page_size=2",
+    "GET warehouses": "warehouses?page_size=1",
+    "GET events": "events?limit=500",
+}
+
+
+def statements(api: Api, method: str, path: str, body: object = None) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        response = api(method, path, body)
+    assert response.status_code in (200, 201), response.content
+    return [query["sql"] for query in captured if not query["sql"].startswith(PRINCIPAL)]
+
+
+@pytest.fixture
+def grow(
+    make_product: Callable[..., Product], make_user: Callable[..., User], manager: Api, annex: object
+) -> Callable[[int], dict[str, int]]:
+    """`grow(5)`: five more of everything; the ids of the first product and order."""
+    first: dict[str, int] = {}
+
+    def more(count: int) -> dict[str, int]:
+        for _ in range(count):
+            number = Product.objects.count()
+            product = make_product(f"P{number}", stock=9, category="Toys")
+            make_user("user", f"u{number}")
+            first.setdefault("product", product.pk)
+            items = [{"product_id": first["product"], "quantity": 1}, {"product_id": product.pk, "quantity": 1}]
+            order = manager("POST", "orders", {"items": items}).json()
+            first.setdefault("order", order["id"])
+            manager("POST", "inventory/adjust", {"product_id": first["product"], "quantity": 3, "reason": "r"})
+        manager("GET", "events")
+        return first
+
+    return more
+
+
+def test_every_list_takes_the_checked_in_number_of_statements_however_long_it_is(
+    grow: Callable[[int], dict[str, int]], manager: Api
+) -> None:
+    ids = grow(4)
+    few = {name: len(statements(manager, "GET", path.format(**ids))) for name, path in LISTS.items()}
+    grow(8)
+    many = {name: len(statements(manager, "GET", path.format(**ids))) for name, path in LISTS.items()}
+    assert many == few
+    assert many == {name: COUNTS.get(name) for name in LISTS}
+
+
+@pytest.mark.parametrize("lines", [1, 3, 20])
+def test_placing_an_order_takes_few_statements_whatever_the_number_of_lines(
+    lines: int, make_product: Callable[..., Product], manager: Api
+) -> None:
+    items = [{"product_id": make_product(f"P{index}", stock=5).pk, "quantity": 1} for index in range(lines)]
+    captured = CaptureQueriesContext(connection)
+    with captured:
+        response = manager("POST", "orders", {"items": items}, Idempotency_Key="k")
+    assert response.status_code == 201
+    assert len([one for one in captured if not one["sql"].startswith(PRINCIPAL)]) <= COUNTS["POST orders, at most"]
