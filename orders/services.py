@@ -427,8 +427,9 @@ def return_order(
         )
     lines = _add_to_lines(before.lines, returning, "returned_quantity")
     moment = returned_at or datetime.now(UTC)
-    Return.objects.create(
+    booked = Return.objects.create(
         order_id=order_id,
+        customer_id=before.customer_id,
         operation_id=posted.operation_id if posted else None,
         reason=reason,
         returned_at=moment,

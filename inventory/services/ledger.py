@@ -124,7 +124,7 @@ def post(
     after = change(deltas)
     movement_ids = insert_rows(
         StockMovement._meta.db_table,
-        ("operation_id", "product_id", "warehouse_id", "movement_type", "quantity", "unit_cost", "balance_after", "created_at"),
+        _MOVEMENT_COLUMNS,
         [
             (operation_id, line.product_id, line.warehouse_id, line.movement_type, line.quantity, line.unit_cost, balance, now)
             for line, balance in zip(movements, _balances(movements, after), strict=True)
