@@ -5,7 +5,7 @@ Plain SQL on purpose: this runs before every API answer. It decides nothing abou
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import orjson
 import redis
@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
 from workbox.core import events
-from workbox.core.cache import redis_client, redis_failed
+from workbox.core.cache import read_many, redis_client, redis_failed
 from workbox.core.db import transact
 from workbox.core.errors import NotAuthenticated
 
@@ -91,26 +91,31 @@ def cached_principal(user_id: int, token_version: int | None) -> Principal:
     still holds the row from before the change. A version that differs from the cached one is asked of the database:
     the token may be newer than the key.
     """
-    client = redis_client()
-    if client is None:
-        return load_principal(user_id, token_version)
     key = f"wb:user:{user_id}"
-    try:
-        cached: Any = client.get(key)
-        if cached is None:
-            row = _read_row(user_id)
-            if row is not None:
-                client.set(key, orjson.dumps(row), nx=True, ex=CACHE_SECONDS)
-            return _checked(user_id, token_version, row=row)
-    except redis.RedisError:
-        redis_failed()
+    found = read_many([key])
+    if found is None:
         return load_principal(user_id, token_version)
+    cached = found[0]
+    if cached is None:
+        row = _read_row(user_id)
+        if row is not None:
+            _fill(key, row)
+        return _checked(user_id, token_version, row=row)
     if cached == _TOMBSTONE:
         return load_principal(user_id, token_version)
     row = orjson.loads(cached)
     if token_version is not None and row[2] != token_version:
         return load_principal(user_id, token_version)
     return _checked(user_id, token_version, row=row)
+
+
+def _fill(key: str, row: Row) -> None:
+    client = redis_client()
+    try:
+        if client is not None:
+            client.set(key, orjson.dumps(row), nx=True, ex=CACHE_SECONDS)
+    except redis.RedisError:
+        redis_failed()
 
 
 def forget_principal(user_id: int) -> None:

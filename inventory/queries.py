@@ -1,6 +1,6 @@
 """Reads that join or check: shared by API, admin and commands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,9 +9,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from inventory.models import Barcode, Product, StockLevel, StockMovement, StockOperation
-from workbox.core.db import marks
-from workbox.core.numbers import as_quantity, plain
+from inventory.models import Barcode, Product, StockMovement, StockOperation
+from workbox.core.cache import keep, kept, versions
+from workbox.core.db import as_utc, marks
+from workbox.core.events import CATALOG
+from workbox.core.numbers import as_money, as_quantity, plain
 
 ZERO = Decimal(0)
 
@@ -104,25 +106,6 @@ PRODUCT_ORDER = {
     "created": "id",
     "created_at": "id",
 }
-_PRODUCT_COLUMNS = {
-    "id": "id",
-    "sku": "sku",
-    "name": "name",
-    "description": "description",
-    "category": "category__name",
-    "unit_of_measure": "unit__code",
-    "price": "price",
-    "unit_cost": "unit_cost",
-    "stock_quantity": "stock__available",
-    "on_hand": "stock__on_hand",
-    "reserved": "stock__reserved",
-    "reorder_threshold": "reorder_threshold",
-    "reorder_quantity": "reorder_quantity",
-    "is_stocked": "is_stocked",
-    "is_active": "is_active",
-    "created_at": "created_at",
-    "updated_at": "updated_at",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,16 +146,76 @@ def find_products(wanted: ProductFilter) -> QuerySet[Product]:
     return found.filter(stock__isnull=False) if any("stock" in column for column in wanted.order) else found
 
 
+def product_ids(wanted: ProductFilter, *, offset: int, limit: int) -> list[int]:
+    """The ids of one page of a filter, cut on the primary key."""
+    if wanted != ProductFilter():
+        return list(find_products(wanted).values_list("pk", flat=True)[offset : offset + limit])
+    with connection.cursor() as cursor:  # the page everybody opens first, without the query builder
+        cursor.execute(
+            "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s", [True, limit, offset]
+        )
+        return [product_id for (product_id,) in cursor.fetchall()]
+
+
+def count_products(wanted: ProductFilter, count: Callable[[QuerySet[Product]], int]) -> int:
+    """How many products a filter has by `count`, remembered until the catalogue changes (stock changes leave it)."""
+    version = versions(CATALOG) if wanted.low_stock is None else None
+    if version is None:
+        return count(find_products(wanted))
+    key = ("count", wanted, version)
+    found = kept(key)
+    if found is None:
+        found = count(find_products(wanted))
+        keep(key, found)
+    return int(found)
+
+
 def low_stock_products() -> QuerySet[Product]:
     """Stocked products on sale whose available stock is at or below their reorder threshold, emptiest first."""
     return find_products(ProductFilter(low_stock=True, order=("stock__available", "id")))
 
 
 def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
-    """These products with their stock over all warehouses, under their public names, in the order of `ids`."""
-    rows = Product.objects.filter(id__in=ids).order_by().values_list(*_PRODUCT_COLUMNS.values())
-    by_id = {row[0]: dict(zip(_PRODUCT_COLUMNS, row, strict=True)) for row in rows}
+    """These products with their stock over all warehouses, under their public names, in the order of `ids`.
+
+    Plain SQL: this is what every page of products and every product's page is made of.
+    """
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_PRODUCT_SQL} WHERE p.id IN ({marks(len(ids))})", list(ids))
+        by_id = {row[0]: _product_row(row) for row in cursor.fetchall()}
     return [by_id[one] for one in ids if one in by_id]
+
+
+_PRODUCT_SQL = (
+    "SELECT p.id, p.sku, p.name, p.description, c.name, u.code, p.price, p.unit_cost, s.available, s.on_hand, s.reserved,"
+    " p.reorder_threshold, p.reorder_quantity, p.is_stocked, p.is_active, p.created_at, p.updated_at"
+    " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+    " JOIN inventory_productstock s ON s.product_id = p.id LEFT JOIN inventory_category c ON c.id = p.category_id"
+)
+
+
+def _product_row(row: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "id": row[0],
+        "sku": row[1],
+        "name": row[2],
+        "description": row[3],
+        "category": row[4],
+        "unit_of_measure": row[5],
+        "price": as_money(row[6]),
+        "unit_cost": None if row[7] is None else as_money(row[7]),
+        "stock_quantity": as_quantity(row[8]),
+        "on_hand": as_quantity(row[9]),
+        "reserved": as_quantity(row[10]),
+        "reorder_threshold": as_quantity(row[11]),
+        "reorder_quantity": as_quantity(row[12]),
+        "is_stocked": bool(row[13]),
+        "is_active": bool(row[14]),
+        "created_at": as_utc(row[15]),
+        "updated_at": as_utc(row[16]),
+    }
 
 
 def low_stock_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -196,19 +239,23 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
     rows = product_rows([product_id])
     if not rows:
         return None
-    levels = StockLevel.objects.filter(product_id=product_id).order_by("warehouse__priority", "warehouse_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved FROM inventory_stocklevel l"
+            " JOIN inventory_warehouse w ON w.id = l.warehouse_id WHERE l.product_id = %s ORDER BY w.priority, w.id",
+            [product_id],
+        )
+        levels = cursor.fetchall()
     rows[0]["stock_by_warehouse"] = [
         {
             "warehouse_id": warehouse_id,
             "warehouse_name": name,
-            "is_sellable": is_sellable,
-            "quantity": on_hand,
-            "reserved": reserved,
-            "available": on_hand - reserved,
+            "is_sellable": bool(is_sellable),
+            "quantity": as_quantity(on_hand),
+            "reserved": as_quantity(reserved),
+            "available": as_quantity(on_hand) - as_quantity(reserved),
         }
-        for warehouse_id, name, is_sellable, on_hand, reserved in levels.values_list(
-            "warehouse_id", "warehouse__name", "warehouse__is_sellable", "on_hand", "reserved"
-        )
+        for warehouse_id, name, is_sellable, on_hand, reserved in levels
     ]
     return rows[0]
 

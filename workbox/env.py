@@ -3,7 +3,7 @@
 Not a settings module: it only answers "what did the operator say?" and refuses what is unsafe.
 """
 
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,3 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
         }
     return config
 
-
-def running_tests() -> bool:
-    """True under pytest, where the settings must not depend on the operator's environment."""
-    return "pytest" in sys.modules

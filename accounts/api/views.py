@@ -78,7 +78,13 @@ def _tokens(pair: TokenPair) -> HttpResponse:
     return json_response(body, headers={"Cache-Control": "no-store"})
 
 
-class PublicView(ApiView):
+class AccountView(ApiView):
+    """Reads its bodies with DRF: forms and JSON alike."""
+
+    wants_drf_request = True
+
+
+class PublicView(AccountView):
     """For who has no valid access token yet: an old one in the header is not looked at."""
 
     authentication_classes = []
@@ -179,7 +185,7 @@ class LogoutView(PublicView):
         return tokens.owner_of_refresh(refresh_raw)
 
 
-class MeView(ApiView):
+class MeView(AccountView):
     """One's own account."""
 
     required_capabilities = {"GET": None, "PATCH": None}
@@ -209,7 +215,7 @@ class MeView(ApiView):
         return json_response(MeSerializer(user).data)
 
 
-class UsersView(ApiView):
+class UsersView(AccountView):
     """All accounts."""
 
     required_capabilities = {"GET": USERS_READ, "POST": USERS_WRITE}
@@ -265,7 +271,7 @@ class UsersView(ApiView):
         return self.idempotent(work)
 
 
-class UserView(ApiView):
+class UserView(AccountView):
     """One account: staff with the right to read users, or its owner."""
 
     required_capabilities = {

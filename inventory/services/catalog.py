@@ -11,7 +11,16 @@ from django.db import IntegrityError, transaction
 
 from inventory.errors import ProductUnknown, WarehouseUnknown
 from inventory.events import inventory_update, product_updated
-from inventory.models import Category, MovementType, Product, ProductStock, StockLevel, StockOperation, UnitOfMeasure, Warehouse
+from inventory.models import (
+    Category,
+    MovementType,
+    Product,
+    ProductStock,
+    StockLevel,
+    StockOperation,
+    UnitOfMeasure,
+    Warehouse,
+)
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
 from workbox.core import events
 from workbox.core.db import transactional
@@ -125,7 +134,7 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     Raises ProductUnknown, RuleViolation for a SKU in use, Invalid for an unknown unit.
     """
     lock_stock(product_id)
-    product = Product.objects.select_for_update().select_related("category", "unit").get(id=product_id)
+    product = Product.objects.select_for_update().get(id=product_id)
     changes = dict(changes)
     if "category" in changes:
         product.category = category_named(changes.pop("category"))
@@ -158,14 +167,14 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
         raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
     if warehouse.is_sellable == is_sellable:
         return warehouse
-    levels = list(StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id"))
-    if not is_sellable and any(level.reserved for level in levels):
-        raise Conflict("Orders hold stock in this warehouse; ship or cancel them first.", code="stock_promised")
-    product_ids = [level.product_id for level in levels]
+    product_ids = list(StockLevel.objects.filter(warehouse=warehouse).values_list("product_id", flat=True))
     stocks = {
         row.product_id: row
         for row in ProductStock.objects.select_for_update().filter(product_id__in=product_ids).order_by("product_id")
     }
+    levels = list(StockLevel.objects.filter(warehouse=warehouse, product_id__in=product_ids))
+    if not is_sellable and any(level.reserved for level in levels):
+        raise Conflict("Orders hold stock in this warehouse; ship or cancel them first.", code="stock_promised")
     for level in levels:
         stock = stocks[level.product_id]
         stock.available += level.available if is_sellable else -level.available

@@ -16,13 +16,11 @@ from inventory.models import (
     OUTBOUND_TYPES,
     MovementType,
     Product,
-    ProductStock,
-    StockLevel,
     StockMovement,
     StockOperation,
     Warehouse,
 )
-from inventory.services.levels import Delta, Shelf, ShelfProduct, StockAfter, change, ensure_levels, read_shelf
+from inventory.services.levels import Delta, Shelf, ShelfProduct, StockAfter, change, ensure_levels, hold, read_shelf
 from workbox.core import context, events
 from workbox.core.db import insert_rows, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
@@ -367,13 +365,10 @@ def set_quantity(
 
 
 def lock_stock(product_id: int) -> None:
-    """Hold the product's levels until the transaction ends, so that what is read next stays true; raises ProductUnknown."""
-    if not StockLevel.objects.filter(product_id=product_id).exists() and not Product.objects.filter(id=product_id).exists():
+    """Hold the product's stock until the transaction ends, so that what is read next stays true; raises ProductUnknown."""
+    if not Product.objects.filter(id=product_id).exists():
         raise ProductUnknown(f"There is no product {product_id}.", fields={"product_id": ["unknown product"]})
-    ids = list(StockLevel.objects.filter(product_id=product_id).order_by("id").values_list("id", flat=True))
-    list(StockLevel.objects.select_for_update().filter(id__in=ids).order_by("id"))
-    # The totals row last: it also stands for levels that somebody may be making right now.
-    ProductStock.objects.select_for_update().filter(product_id=product_id).first()
+    hold([product_id])
 
 
 @transactional

@@ -1,13 +1,15 @@
 """The plain SQL under ledger and reservations: read what is on the shelves, change it guarded, read what became of it.
 
 Only `ledger.py` and `reservations.py` may call `change`. The same text runs on SQLite and MySQL; ROUND keeps SQLite's
-binary numbers exact to three places and is a no-op on MySQL's decimals. Lock order, for the whole product: idempotency
-row → order row → stock levels by id (one statement) → product totals by id (one statement) → their children → events.
+binary numbers exact to three places and is a no-op on MySQL's decimals. Lock order, everywhere: idempotency row → order
+row → product totals by id (one statement) → stock levels by id (one statement) → their children → events. Whoever changes
+any stock of a product holds its totals row, so what is read after that is the truth until COMMIT.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
@@ -29,6 +31,10 @@ class ShelfProduct:
     is_active: bool
     is_stocked: bool
     decimal_places: int
+    on_hand: Decimal
+    reserved: Decimal
+    available: Decimal
+    version: int
 
 
 @dataclass(slots=True)
@@ -85,58 +91,62 @@ class StockAfter:
 
 
 def read_shelf(product_ids: Iterable[int]) -> Shelf:
-    """Products with their unit and every level, in one statement without locks; decide on it, then change guarded.
+    """Products with their unit, totals and every level, in one statement without locks.
 
-    In a repeated transaction (somebody took the stock between reading and changing) the levels are locked first, so
-    that the second decision stands.
+    In a repeated transaction (somebody took the stock between reading and changing) the products are held first, so that
+    the second decision stands.
     """
     ids = sorted(set(product_ids))
     shelf = Shelf()
     if not ids:
         return shelf
+    if retrying():
+        hold(ids)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
+            " s.on_hand, s.reserved, s.available, s.version,"
             " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
             " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+            " JOIN inventory_productstock s ON s.product_id = p.id"
             " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
             " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
             f" WHERE p.id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
             ids,
         )
-        for row in cursor.fetchall():
-            product_id = row[0]
-            if product_id not in shelf.products:
-                shelf.products[product_id] = ShelfProduct(
-                    product_id, row[1], row[2], as_money(row[3]), bool(row[4]), bool(row[5]), row[6]
+        rows = cursor.fetchall()
+    for row in rows:
+        product_id = row[0]
+        if product_id not in shelf.products:
+            shelf.products[product_id] = ShelfProduct(
+                product_id, row[1], row[2], as_money(row[3]), bool(row[4]), bool(row[5]), row[6],
+                as_quantity(row[7]), as_quantity(row[8]), as_quantity(row[9]), row[10],
+            )  # fmt: skip
+            shelf.levels[product_id] = []
+        if row[11] is not None:
+            shelf.levels[product_id].append(
+                ShelfLevel(
+                    row[11], product_id, row[12], as_quantity(row[13]), as_quantity(row[14]), bool(row[15]), row[16], bool(row[17])
                 )
-                shelf.levels[product_id] = []
-            if row[7] is not None:
-                shelf.levels[product_id].append(
-                    ShelfLevel(
-                        row[7], product_id, row[8], as_quantity(row[9]), as_quantity(row[10]), bool(row[11]), row[12], bool(row[13])
-                    )
-                )
+            )
     for levels in shelf.levels.values():
-        levels.sort(key=lambda level: (level.priority, level.warehouse_id))
-    if retrying():
-        lock_levels(shelf)
+        if len(levels) > 1:
+            levels.sort(key=lambda level: (level.priority, level.warehouse_id))
     return shelf
 
 
-def lock_levels(shelf: Shelf) -> None:
-    """Lock every level on the shelf, in id order, and take over its present numbers."""
-    by_id = {level.id: level for levels in shelf.levels.values() for level in levels}
-    if not by_id:
-        return
-    suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
+def hold(product_ids: Iterable[int]) -> None:
+    """Lock the totals of these products, in id order, until the transaction ends: their stock stands still."""
+    ids = sorted(set(product_ids))
+    if not ids or not connection.features.has_select_for_update:
+        return  # SQLite's one writer holds everything already
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, on_hand, reserved FROM inventory_stocklevel WHERE id IN ({marks(len(by_id))}) ORDER BY id{suffix}",  # noqa: S608
-            sorted(by_id),
+            f"SELECT product_id FROM inventory_productstock WHERE product_id IN ({marks(len(ids))})"  # noqa: S608
+            " ORDER BY product_id FOR UPDATE",
+            ids,
         )
-        for level_id, on_hand, reserved in cursor.fetchall():
-            by_id[level_id].on_hand, by_id[level_id].reserved = as_quantity(on_hand), as_quantity(reserved)
+        cursor.fetchall()
 
 
 def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
@@ -148,26 +158,66 @@ def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
 
 
 def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
-    """Apply signed deltas (level id → Delta) to levels and totals, all of them or none; returns the stock afterwards.
+    """Apply signed deltas (level id → Delta) to totals and levels, all of them or none; returns the stock afterwards.
 
     Three statements, whatever the number of lines. Raises TryAgain when a guard refuses: somebody changed a level
     between the caller's plain read and this statement.
     """
-    now = utc_text()
-    _change_levels(deltas, now)
     products = sorted({delta.product_id for delta in deltas.values()})
     _change_totals(deltas, products)
-    return _read_after(products)
+    _change_levels(deltas)
+    after = _read_after(products)
+    if any(after[delta.product_id].levels[level_id][3] != delta.is_sellable for level_id, delta in deltas.items()):
+        raise TryAgain("a warehouse stopped or began to sell")
+    return after
 
 
-def _change_levels(deltas: Mapping[int, Delta], now: str) -> None:
+def promise(wanted: Mapping[int, Decimal]) -> None:
+    """Take these quantities (product id → quantity) out of what is available in all, and hold the products.
+
+    One guarded statement. Raises TryAgain when a product has less, keeps no stock, or does not exist: the caller's second
+    look says which. The levels follow by `promise_levels` in the same transaction.
+    """
+    products = sorted(wanted)
+    taken, values = _case("product_id", [(one, wanted[one]) for one in products])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE inventory_productstock SET version = version + 1, reserved = ROUND(reserved + {taken}, 3),"  # noqa: S608
+            f" available = ROUND(available - {taken}, 3)"
+            f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
+            [*values, *values, *products, *values],
+        )
+        if cursor.rowcount != len(products):
+            raise TryAgain("not enough is available")
+
+
+def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, StockAfter]:
+    """Promise these quantities (level id → quantity) on their levels; returns the stock afterwards.
+
+    Expects `promise` before and a `shelf` read after it: under the held totals nothing can have moved since.
+    """
+    _change_levels({level_id: Delta(0, ZERO, quantity, is_sellable=True) for level_id, quantity in taken.items()})
+    return {
+        product.id: StockAfter(
+            product.id, product.on_hand, product.reserved, product.available, product.version,
+            {
+                level.id: (level.warehouse_id, level.on_hand, level.reserved + taken.get(level.id, ZERO), level.is_sellable)
+                for level in shelf.levels[product.id]
+            },
+        )
+        for product in shelf.products.values()
+        if any(level.id in taken for level in shelf.levels[product.id])
+    }  # fmt: skip
+
+
+def _change_levels(deltas: Mapping[int, Delta]) -> None:
     ids = sorted(deltas)
     on_hand = _case("id", [(one, deltas[one].on_hand) for one in ids])
     reserved = _case("id", [(one, deltas[one].reserved) for one in ids])
     moves_stock = any(delta.on_hand for delta in deltas.values())
     moves_promise = any(delta.reserved for delta in deltas.values())
     assignments, guards = ["updated_at = %s"], []
-    values: list[object] = [now]
+    values: list[Any] = [utc_text()]
     if moves_stock:
         assignments.append(f"on_hand = ROUND(on_hand + {on_hand[0]}, 3)")
         values += on_hand[1]
@@ -204,22 +254,28 @@ def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
         total[1] += delta.reserved
         if delta.is_sellable:
             total[2] += delta.on_hand - delta.reserved
-    assignments, values = ["version = version + 1"], []
+    assignments: list[str] = ["version = version + 1"]
+    values: list[Any] = []
+    guard, guard_values = "", []
+    # MySQL assigns from left to right and `available` guards itself only, so each column is changed on its own.
     for column, name in enumerate(("on_hand", "reserved", "available")):
         if any(total[column] for total in totals.values()):
             sql, arguments = _case("product_id", [(one, totals[one][column]) for one in products])
             assignments.append(f"{name} = ROUND({name} + {sql}, 3)")
             values += arguments
+            if name == "available":
+                guard, guard_values = f" AND ROUND(available + {sql}, 3) >= 0", arguments
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE inventory_productstock SET {', '.join(assignments)} WHERE product_id IN ({marks(len(products))})",  # noqa: S608
-            [*values, *products],
+            f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608
+            f" WHERE product_id IN ({marks(len(products))}){guard}",
+            [*values, *products, *guard_values],
         )
         if cursor.rowcount != len(products):
-            raise RuntimeError(f"a product without a stock row among {products}; run manage.py verify_stock")
+            raise TryAgain("a product's total moved")
 
 
-def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[object]]:
+def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]]:
     """`CASE column WHEN … THEN … END` and its parameters."""
     text = "(CASE " + column + " WHEN %s THEN %s" * len(pairs) + " END)"
     return text, [value for pair in pairs for value in pair]

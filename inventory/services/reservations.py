@@ -4,18 +4,29 @@ A reservation says how much of one level is promised to one holder (an order lin
 nobody else touches the same holder's reservations. Lock order: see `levels.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 
 from inventory.errors import InsufficientStock, Shortage
 from inventory.models import MovementType, Reservation, StockOperation
 from inventory.services.ledger import Movement, Posted, post
-from inventory.services.levels import Delta, Shelf, ShelfLevel, StockAfter, change
-from workbox.core.db import insert_rows, marks, utc_text
+from inventory.services.levels import (
+    Delta,
+    Shelf,
+    ShelfLevel,
+    StockAfter,
+    change,
+    hold,
+    promise,
+    promise_levels,
+    read_shelf,
+)
+from workbox.core.db import insert_rows, marks, retrying, utc_text
 from workbox.core.numbers import as_quantity
 
 ZERO = Decimal(0)
@@ -56,8 +67,8 @@ class Open:
 def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None) -> list[Take]:
     """Decide which levels fill the demands: the first warehouse by priority that can fill a line alone, else a split.
 
-    Pure: reads `shelf`, changes nothing. With `warehouse_id` only that warehouse counts. Raises InsufficientStock with every
-    short product.
+    Pure: reads `shelf`, changes nothing. With `warehouse_id` only that warehouse counts, if it sells. Raises
+    InsufficientStock with every short product.
     """
     left: dict[int, Decimal] = {}
     takes: list[Take] = []
@@ -66,7 +77,7 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
         levels = [
             level
             for level in shelf.levels.get(demand.product_id, ())
-            if (level.warehouse_id == warehouse_id if warehouse_id is not None else level.is_sellable)
+            if level.is_sellable and (warehouse_id is None or level.warehouse_id == warehouse_id)
         ]
         free = [(level, left.get(level.id, level.available)) for level in levels]
         total = sum((one for _, one in free), ZERO)
@@ -89,22 +100,38 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
     return takes
 
 
-def reserve(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None) -> dict[int, StockAfter]:
+def claim(wanted: Mapping[int, Decimal]) -> bool:
+    """Take these quantities (product id → quantity) out of what is available before anything else is decided.
+
+    True: they are taken and the products held; pass it to `reserve`. False: this is a repeated transaction, so the products
+    are only held and `reserve` decides carefully (that is where shortages get their words). Raises TryAgain.
+    """
+    if retrying():
+        hold(wanted)
+        return False
+    promise(wanted)
+    return True
+
+
+def reserve(
+    demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None, claimed: bool
+) -> dict[int, StockAfter]:
     """Promise stock to the demands, all of them or none; `available` falls, `on_hand` stays.
 
-    Four statements, whatever the number of lines. Expects the caller's transaction; `shelf` is what it read in it. Raises
-    InsufficientStock (every short product) or TryAgain when the stock moved since `shelf` was read.
+    Expects the caller's transaction, `claim` before, and `shelf` read after it. Returns the stock afterwards. Raises
+    InsufficientStock with every short product.
     """
     takes = source(demands, shelf, warehouse_id=warehouse_id)
-    deltas: dict[int, Delta] = {}
+    if not claimed:
+        promise(sum_by_product((demand.product_id, demand.quantity) for demand in demands))
+        shelf = read_shelf(shelf.products)
+    taken: dict[int, Decimal] = {}
     rows: dict[tuple[int, int], Decimal] = {}
     for take in takes:
-        before = deltas.get(take.level.id)
-        promised = take.quantity + (before.reserved if before else ZERO)
-        deltas[take.level.id] = Delta(take.level.product_id, ZERO, promised, take.level.is_sellable)
+        taken[take.level.id] = taken.get(take.level.id, ZERO) + take.quantity
         key = (take.demand.holder_id, take.level.id)
         rows[key] = rows.get(key, ZERO) + take.quantity
-    after = change(deltas)
+    after = promise_levels(shelf, taken)
     now = utc_text()
     insert_rows(
         Reservation._meta.db_table,
@@ -112,6 +139,14 @@ def reserve(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None
         [(ORDER_LINE, holder_id, level_id, quantity, now) for (holder_id, level_id), quantity in rows.items()],
     )
     return after
+
+
+def sum_by_product(pairs: Iterable[tuple[int, Decimal]]) -> dict[int, Decimal]:
+    """(product id, quantity) pairs added up per product."""
+    total: dict[int, Decimal] = {}
+    for product_id, quantity in pairs:
+        total[product_id] = total.get(product_id, ZERO) + quantity
+    return total
 
 
 def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
@@ -207,7 +242,7 @@ def _as_shortages(short: Sequence[tuple[int, Decimal, Decimal]], held: Sequence[
 def _reduce(reductions: Sequence[tuple[int, Decimal]]) -> None:
     """Lower the open quantity of reservations (id, by how much)."""
     ids = sorted(one for one, _ in reductions)
-    values: list[object] = [value for pair in reductions for value in pair]
+    values: list[Any] = [value for pair in reductions for value in pair]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"

@@ -5,10 +5,12 @@ Domain code never sees HTTP; this module alone decides which status a `DomainErr
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.db.models import ProtectedError, QuerySet
@@ -18,13 +20,14 @@ from rest_framework import exceptions as drf
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from workbox.core import context, errors
+from workbox.core.cache import KEPT_BYTES_MAX, keep, kept, versions
 from workbox.core.idempotency import once, request_hash
 from workbox.core.numbers import to_json
 from workbox.core.rendering import JSON, load_json
-from workbox.core.throttles import RequestThrottle
 
 log = structlog.get_logger(__name__)
 
@@ -171,19 +174,21 @@ class ApiView(APIView):
 
     `required_capabilities` maps each method to the capability it needs; a method that is not listed is refused.
     Handlers return an HttpResponse, or a DRF Response whose data becomes JSON.
+    Handlers get Django's own request with `user` set; a view that reads forms sets `wants_drf_request` and gets DRF's.
     """
 
     required_capabilities: Mapping[str, str | None] = {}
-    request: Request
+    wants_drf_request = False
+    request: Any
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.args, self.kwargs, self.headers = args, kwargs, {}
         try:
-            self.request = wrapped = self.initialize_request(request, *args, **kwargs)
-            self.initial(wrapped, *args, **kwargs)
+            self.request = asked = self._identified(request)
+            self._admit(asked)
             method = (request.method or "").lower()
             handler = getattr(self, method, None) if method in self.http_method_names else None
-            response = (handler or self.http_method_not_allowed)(wrapped, *args, **kwargs)
+            response = (handler or self.http_method_not_allowed)(asked, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  (the edge: what is not ours to name is raised again)
             named = as_domain_error(error)
             if named is None:
@@ -199,20 +204,30 @@ class ApiView(APIView):
         response.headers.setdefault("Vary", "Authorization")
         return response
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Who is asking, may they, and not too often."""
-        user = request.user
-        if user is not None and user.is_authenticated:
-            context.actor_id.set(user.pk)
-            request._request.actor_id = user.pk  # type: ignore[attr-defined]
-        self.check_permissions(request)
-        self.check_throttles(request)
+    def _identified(self, request: Any) -> Any:
+        """The request with `user` and `auth` set by the first authenticator that knows the asker."""
+        request.user, request.auth = _anonymous(), None
+        for authenticator in _instances(tuple(self.authentication_classes)):
+            found = authenticator.authenticate(request)
+            if found is not None:
+                request.user, request.auth = found
+                request.actor_id = request.user.pk
+                context.actor_id.set(request.user.pk)
+                break
+        if not self.wants_drf_request:
+            return request
+        wrapped = self.initialize_request(request)
+        wrapped.user, wrapped.auth = request.user, request.auth
+        return wrapped
 
-    def check_throttles(self, request: Request) -> None:
-        """Throttles raise TooManyRequests themselves."""
-        for throttle in self.get_throttles():
-            target: Any = request if throttle.__class__ is not RequestThrottle else _with_user(request)
-            throttle.allow_request(target, self)
+    def _admit(self, request: Any) -> None:
+        """May they, and not too often. Raises what says no."""
+        for permission in _instances(tuple(self.permission_classes)):
+            if not permission.has_permission(request, self):
+                raise errors.Forbidden("Your role does not allow this.")
+        if settings.WORKBOX_THROTTLE:
+            for throttle in _instances(tuple(self.throttle_classes)):
+                throttle.allow_request(request, self)
 
     @staticmethod
     def _plain(response: Response) -> HttpResponse:
@@ -225,8 +240,7 @@ class ApiView(APIView):
 
     def idempotent(self, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
         """Answer with `work()` → (status, body), run in one transaction and at most once per Idempotency-Key."""
-        request = self.request._request
-        return idempotent(request, cast(int, self.request.user.id), work)
+        return idempotent(self.request, cast(int, self.request.user.id), work)
 
 
 class ActionView(ApiView):
@@ -251,9 +265,16 @@ class ActionView(ApiView):
         return self.act(request, **kwargs)
 
 
-def _with_user(request: Request) -> HttpRequest:
-    request._request.user = request.user
-    return request._request
+@cache
+def _instances(classes: tuple[type[Any], ...]) -> tuple[Any, ...]:
+    """One stateless instance of each class, for all requests."""
+    return tuple(one() for one in classes)
+
+
+@cache
+def _anonymous() -> Any:
+    kind = api_settings.UNAUTHENTICATED_USER
+    return kind() if kind else None
 
 
 def idempotent(request: HttpRequest, user_id: int, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
@@ -273,6 +294,27 @@ def idempotent(request: HttpRequest, user_id: int, work: Callable[[], tuple[int,
 
 
 # ---- conditional requests --------------------------------------------------------------------------------------------
+def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[str, ...]) -> HttpResponse:
+    """The answer to a GET that looks the same to everybody who may ask: its bytes are kept until a topic changes.
+
+    `make()` gives the body. A request with `Cache-Control: no-cache` is always made anew, and so is every one while Redis,
+    which knows the versions, is away.
+    """
+    found = None
+    if request.META.get("HTTP_CACHE_CONTROL") != "no-cache":
+        found = versions(*topics)
+    if found is None:
+        return conditional(request, to_json(make()))
+    key = (request.path, request.META.get("QUERY_STRING", ""), found)
+    answer = kept(key)
+    if answer is None:
+        body = to_json(make())
+        answer = (body, etag_of(body))
+        if len(body) <= KEPT_BYTES_MAX:
+            keep(key, answer)
+    return conditional(request, *answer)
+
+
 def etag_of(body: bytes) -> str:
     """A strong validator of a representation."""
     return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
@@ -335,14 +377,29 @@ def page_body(request: HttpRequest | Request, rows: list[Any], count: int, offse
 
 def read_page(request: HttpRequest | Request, found: QuerySet[Any], rows_of: Callable[[list[int]], list[Any]]) -> dict[str, Any]:
     """One page of `found`: it is cut on the primary key first, then `rows_of(ids)` joins what the page shows."""
+    return page_of(
+        request,
+        lambda offset, limit: list(found.values_list("pk", flat=True)[offset : offset + limit]),
+        lambda: bounded_count(found),
+        rows_of,
+    )
+
+
+def page_of(
+    request: HttpRequest | Request,
+    ids_of: Callable[[int, int], list[int]],
+    count_of: Callable[[], int],
+    rows_of: Callable[[list[int]], list[Any]],
+) -> dict[str, Any]:
+    """One page made of `ids_of(offset, limit)`, `count_of()` (asked only when the page does not tell) and `rows_of(ids)`."""
     offset, limit = read_window(request.GET)
-    ids = list(found.values_list("pk", flat=True)[offset : offset + limit + 1])
+    ids = ids_of(offset, limit + 1)
     more, ids = len(ids) > limit, ids[:limit]
     if not more and (ids or offset == 0):
         count = offset + len(ids)
     else:
         # The count is bounded; that there is one more row than this page shows is known all the same.
-        count = max(bounded_count(found), offset + len(ids) + more if ids else 0)
+        count = max(count_of(), offset + len(ids) + more if ids else 0)
     return page_body(request, rows_of(ids) if ids else [], count, offset, limit)
 
 

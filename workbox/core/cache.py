@@ -1,10 +1,14 @@
-"""Redis as a convenience: one client, a circuit breaker, and the catalogue's version counters.
+"""Redis as a convenience: one client, a circuit breaker, and answers kept as bytes until a topic's version changes.
 
 Nothing here decides anything: when Redis is away every caller falls back to the database.
 """
 
+import secrets
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -41,6 +45,78 @@ def redis_failed() -> None:
     _down_until = time.monotonic() + RETRY_AFTER_SECONDS
 
 
+def read_many(keys: Sequence[str]) -> list[bytes | None] | None:
+    """The values of these keys in one round trip, or None when there is no Redis to ask.
+
+    On the path of every request: it talks to a pooled connection directly, without the client's per-command ceremony.
+    """
+    client = redis_client()
+    if client is None:
+        return None
+    pool = client.connection_pool
+    try:
+        wire = pool.get_connection()
+        try:
+            wire.send_command("MGET", *keys)
+            found: list[bytes | None] = wire.read_response()
+        finally:
+            pool.release(wire)
+    except redis.RedisError:
+        redis_failed()
+        return None
+    return found
+
+
+# ---- answers kept until a version changes ----------------------------------------------------------------------------
+KEPT_SECONDS = 300
+KEPT_ANSWERS_MAX = 4000
+KEPT_BYTES_MAX = 256 * 1024
+_answers: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+_answers_lock = threading.Lock()
+
+
 def version_key(topic: str) -> str:
-    """The Redis counter that goes up whenever an event of `topic` was committed."""
+    """The Redis key whose value changes whenever an event of `topic` was committed."""
     return f"wb:version:{topic}"
+
+
+def new_version() -> str:
+    """A value no version ever had: a counter would repeat itself after Redis lost its memory."""
+    return f"{time.time_ns():x}{secrets.token_hex(4)}"
+
+
+def versions(*topics: str) -> tuple[bytes, ...] | None:
+    """What the topics' versions are now; None when Redis does not know them all, and nothing may be kept.
+
+    Ask *before* reading the database: an answer kept under an older version than its facts is merely short-lived.
+    """
+    found = read_many([version_key(topic) for topic in topics])
+    if found is None:
+        return None
+    missing = [topic for topic, value in zip(topics, found, strict=True) if value is None]
+    if missing:
+        client = redis_client()
+        try:
+            if client is not None:
+                for topic in missing:
+                    client.set(version_key(topic), new_version(), nx=True)
+        except redis.RedisError:
+            redis_failed()
+        return None
+    return tuple(value for value in found if value is not None)
+
+
+def kept(key: Hashable) -> Any:
+    """What `keep` stored under this key less than KEPT_SECONDS ago, else None. Versions belong into the key."""
+    found = _answers.get(key)
+    if found is None or found[0] < time.monotonic():
+        return None
+    return found[1]
+
+
+def keep(key: Hashable, value: Any) -> None:
+    """Remember `value` in this process; the oldest answers make room."""
+    with _answers_lock:
+        _answers[key] = (time.monotonic() + KEPT_SECONDS, value)
+        while len(_answers) > KEPT_ANSWERS_MAX:
+            _answers.popitem(last=False)

@@ -29,6 +29,7 @@ CONTENTION_CODES = frozenset({1213, 1205, 1020, 1047})
 CONNECTION_CODES = frozenset({2006, 2013, 1053, 1927, 2002, 2003, 1152, 4031})
 
 
+_inside: ContextVar[bool] = ContextVar("workbox_inside_transaction", default=False)
 _attempt: ContextVar[int] = ContextVar("workbox_transaction_attempt", default=1)
 
 
@@ -58,20 +59,24 @@ def is_lost_connection(error: BaseException) -> bool:
 
 
 def transact(work: Callable[[], T]) -> T:
-    """Run `work` in one transaction and return its result; inside a running transaction just run it.
+    """Run `work` in one transaction and return its result; inside another `transact` just run it.
 
     Deadlocks, lock timeouts, lost connections (before COMMIT) and `TryAgain` are retried with jitter, at most
     TRIES_MAX times or RETRY_SECONDS_MAX, then `Busy` is raised. `work` must be repeatable: no effect outside the database.
+    Inside a transaction that somebody else opened (an admin page) it is a savepoint: a refusal leaves nothing behind, but
+    a deadlock took the whole outer transaction and is raised as it is.
     """
-    if connection.in_atomic_block:
+    if _inside.get():
         return work()
+    inside = _inside.set(True)
     try:
-        return _with_retries(work)
+        return _with_retries(work, in_foreign_block=connection.in_atomic_block)
     finally:
+        _inside.reset(inside)
         _attempt.set(1)
 
 
-def _with_retries(work: Callable[[], T]) -> T:
+def _with_retries(work: Callable[[], T], *, in_foreign_block: bool) -> T:
     deadline = time.monotonic() + RETRY_SECONDS_MAX
     for attempt in range(1, TRIES_MAX + 1):
         _attempt.set(attempt)
@@ -83,9 +88,11 @@ def _with_retries(work: Callable[[], T]) -> T:
             return result
         except TryAgain as error:
             reason: Exception = error
+            if attempt == 1:
+                continue  # the second look locks before it decides; no need to wait for anybody
         except (OperationalError, InterfaceError) as error:
             lost = is_lost_connection(error)
-            if not lost and not is_contention(error):
+            if in_foreign_block or not (lost or is_contention(error)):
                 raise
             if lost:
                 connection.close()
@@ -119,7 +126,8 @@ def transactional(function: Callable[..., T]) -> Callable[..., T]:
 
 def utc_text(moment: datetime | None = None) -> str:
     """A moment as both SQLite and MySQL store it: naive UTC with microseconds."""
-    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    found = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
+    return found.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def as_utc(value: datetime | str | None) -> datetime | None:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from workbox.core import context, doorbell
-from workbox.core.cache import redis_client, redis_failed, version_key
+from workbox.core.cache import new_version, redis_client, redis_failed, version_key
 from workbox.core.db import as_utc, insert_rows, utc_text
 from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
@@ -102,14 +102,18 @@ def append(events: Iterable[NewEvent]) -> None:
 def _announce(topics: set[str]) -> None:
     """After commit: cached pages of these topics are outdated, and the tailers have mail. Losing this delays, no more."""
     doorbell.ring_local()
+    _renew_versions(topics, ring=True)
+
+
+def _renew_versions(topics: Iterable[str], *, ring: bool) -> None:
     client = redis_client()
     if client is None:
         return
     try:
         pipe = client.pipeline(transaction=False)
-        for topic in topics:
-            pipe.incr(version_key(topic))
-        pipe.publish(doorbell.CHANNEL, b"1")
+        pipe.mset({version_key(topic): new_version() for topic in topics})
+        if ring:
+            pipe.publish(doorbell.CHANNEL, b"1")
         pipe.execute()
     except redis.RedisError:
         redis_failed()
@@ -141,6 +145,9 @@ def sequence_pending() -> int:
                 )
                 seq += last - first + 1
             cursor.execute("UPDATE core_eventcursor SET seq = %s, updated_at = %s WHERE name = %s", [seq, utc_text(), SEQUENCER])
+    if ids:
+        # Once more, in case the writer died between its commit and its own announcement.
+        _renew_versions((STOCK, ORDERS, CATALOG), ring=False)
     return len(ids)
 
 

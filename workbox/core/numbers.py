@@ -1,6 +1,7 @@
 """Exact numbers: quantities and money are Decimals from the request to the column and back; no float in between."""
 
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -55,10 +56,15 @@ def plain(number: Decimal) -> str:
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
+@lru_cache(maxsize=65536)
+def _fragment(number: Decimal) -> orjson.Fragment:
+    text = plain(number)
+    return orjson.Fragment("0" if text == "-0" else text)
+
+
 def _json_default(value: Any) -> Any:
     if isinstance(value, Decimal):
-        text = plain(value)
-        return orjson.Fragment("0" if text == "-0" else text)
+        return _fragment(value)
     if isinstance(value, ValidationError):
         return value.messages
     return str(value)

@@ -31,7 +31,6 @@ TAIL_PAGE = 500
 SILENT_TAILER_SECONDS = 15.0
 SUBSCRIBE_WAIT_SECONDS = 1.0
 QUEUE_FRAMES_MAX = 1000
-SOCKETS_PER_USER_MAX = 20
 MESSAGES_PER_SECOND_MAX = 20
 FRAME_BYTES_MAX = 64 * 1024
 CLOSE_UNAUTHENTICATED, CLOSE_SLOW, CLOSE_FLOOD, CLOSE_STALE, CLOSE_FOREIGN_ORIGIN = 4401, 4408, 4429, 1013, 4403
@@ -300,7 +299,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if viewer is None:
             await self._refuse(CLOSE_UNAUTHENTICATED, "not_authenticated")
             return
-        if self.hub.per_user[viewer.id] >= SOCKETS_PER_USER_MAX:
+        if self.hub.per_user[viewer.id] >= settings.WORKBOX_SOCKETS_PER_USER:
             await self._refuse(CLOSE_FLOOD, "too_many_sockets")
             return
         await self.hub.ready.wait()
@@ -440,7 +439,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 _REFUSALS = {
     "not_authenticated": "Log in first: send `Authorization: Bearer <token>` or the sub-protocols `workbox.v1, bearer.<token>`.",
-    "too_many_sockets": f"At most {SOCKETS_PER_USER_MAX} live connections per user; close one first.",
+    "too_many_sockets": "You have as many live connections as one user may have; close one first.",
     "foreign_origin": "This page's origin is not allowed to open live connections here.",
 }
 

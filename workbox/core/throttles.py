@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -75,7 +76,8 @@ class RequestThrottle(BaseThrottle):
         else:
             scope, limit = f"ip:{client_ip(request.META)}", settings.WORKBOX_THROTTLE_ANONYMOUS_PER_MINUTE
         left, reset = hit(scope, limit=limit)
-        request.rate_limit = (limit, left, reset)  # type: ignore[attr-defined]
+        asked: Any = getattr(request, "_request", request)  # DRF wraps Django's
+        asked.rate_limit = (limit, left, reset)
         return True
 
 
