@@ -1,0 +1,113 @@
+"""The admin in a real Chromium: log in, find, confirm in a dialog; pages fit the screen and load from here only."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+
+MakeVisitor = Callable[..., Visitor]
+MAIN_PAGES = {
+    "home": "/admin/",
+    "orders": "/admin/orders/order/",
+    "order": "/admin/orders/order/3/change/",
+    "new-order": "/admin/orders/order/add/",
+    "products": "/admin/inventory/product/",
+    "product": "/admin/inventory/product/1/change/",
+    "movements": "/admin/inventory/stockmovement/",
+    "live": "/live/",
+}
+
+
+def fits(page: Page) -> bool:
+    """True when nothing sticks out to the right."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+@pytest.mark.parametrize("look", ["desk-light", "desk-dark", "phone-light", "phone-dark"])
+def test_every_main_page_fits_and_loads_from_here_only(
+    visitor: MakeVisitor, tmp_path_factory: pytest.TempPathFactory, look: str
+) -> None:
+    one = visitor("manager", phone="phone" in look, dark="dark" in look)
+    folder = Path(tmp_path_factory.getbasetemp()) / "screenshots"
+    folder.mkdir(exist_ok=True)
+    too_wide = []
+    for name, path in MAIN_PAGES.items():
+        page = one.open(path)
+        page.wait_for_load_state("networkidle") if name != "live" else expect(page.locator("#connection")).to_have_text(
+            "Live"
+        )
+        page.screenshot(path=str(folder / f"{look}-{name}.png"), full_page=True)
+        if not fits(page):
+            too_wide.append(name)
+    assert too_wide == []
+    assert len(list(folder.glob(f"{look}-*.png"))) == len(MAIN_PAGES)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (
+        sum(map(int, re.findall(r"\d+", background)[:3])) < 150
+        if "dark" in look
+        else background == "rgb(249, 250, 251)"
+    )
+
+
+def test_a_customer_does_not_get_in_and_a_clerk_does(visitor: MakeVisitor) -> None:
+    one = visitor()
+    page = one.open("/admin/orders/order/")
+    page.fill("#id_username", "user")
+    page.fill("#id_password", "shelves-and-boxes-42")
+    page.click("#login-form button[type=submit]")
+    expect(page.locator("body")).to_contain_text("This account is for customers")
+    page = one.log_in("clerk@example.com")
+    expect(page.get_by_role("heading", name=re.compile("Open orders"))).to_be_visible()
+
+
+def test_a_product_is_found_by_its_barcode(visitor: MakeVisitor) -> None:
+    one = visitor("clerk")
+    page = one.open("/admin/inventory/product/")
+    page.fill("#searchbar", "4006381300003")
+    page.keyboard.press("Enter")
+    expect(page.locator("#result_list tbody tr")).to_have_count(1)
+    expect(page.locator("#result_list")).to_contain_text("Folding chair")
+
+
+def test_an_order_is_confirmed_and_shipped_in_dialogs(visitor: MakeVisitor) -> None:
+    one = visitor("clerk")
+    page = one.open("/admin/orders/order/7/change/")
+    page.get_by_role("link", name=re.compile("Confirm$")).click()
+    page.get_by_role("button", name="Confirm the order").click()
+    expect(page.locator("body")).to_contain_text("Order 7 is confirmed: 6 units on 1 line reserved.")
+
+    page.get_by_role("link", name=re.compile("Ship$")).click()
+    field = page.locator("#dialog input[type=number]").first
+    field.fill("7")
+    page.locator("#dialog").get_by_role("button", name="Ship").click()
+    expect(page.locator("#dialog")).to_contain_text("less than or equal to 6")
+    page.locator("#dialog input[type=number]").first.fill("2")
+    page.locator("#dialog").get_by_role("button", name="Ship").click()
+    expect(page.locator("body")).to_contain_text("2 units shipped. It is partially shipped now.")
+    expect(page.locator(".wb-story")).to_contain_text("Clerk Example")
+
+
+def test_a_refusal_stands_in_the_dialog_in_words(visitor: MakeVisitor) -> None:
+    one = visitor("clerk", phone=True)
+    page = one.open("/admin/inventory/product/1/change/")
+    page.get_by_text("more_horiz").first.click()
+    page.get_by_role("link", name=re.compile("Adjust stock$")).locator("visible=true").first.click()
+    page.fill("#dialog #id_quantity", "-9999")
+    page.fill("#dialog #id_reason", "Gone")
+    page.get_by_role("button", name="Post the adjustment").click()
+    expect(page.locator("#dialog [role=alert]")).to_contain_text("Desk lamp, brass (LAMP-01): Available:")
+
+
+def test_an_order_is_placed_with_the_autocomplete(visitor: MakeVisitor) -> None:
+    one = visitor("manager")
+    page = one.open("/admin/orders/order/add/")
+    page.locator("#lines-0 .select2-selection").first.click()
+    page.locator(".select2-search__field").last.fill("TOWEL")
+    page.locator(".select2-results__option", has_text="Linen towel").click()
+    page.fill("#id_lines-0-quantity", "2")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("body")).to_contain_text("is confirmed: 22.00.")
