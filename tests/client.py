@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, TestCase
 
 
 class Api:
@@ -20,7 +20,11 @@ class Api:
         raw = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         where = path if path.startswith("/") else f"/api/v1/{path}"
-        return self._client.generic(method, where, raw, content_type="application/json", headers=self.headers | named)
+        # A test's own transaction is never committed; what a request tells the world after COMMIT is told all the same.
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            return self._client.generic(
+                method, where, raw, content_type="application/json", headers=self.headers | named
+            )
 
     def form(self, path: str, body: str) -> HttpResponse:
         """Send a URL-encoded form."""
