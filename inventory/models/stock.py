@@ -11,6 +11,7 @@ from django.db.models import F, Q
 
 from inventory.models.catalog import Product
 from workbox.core.fields import MoneyField, QuantityField
+from workbox.core.models import AppendOnly
 
 
 class MovementType(models.TextChoices):
@@ -109,7 +110,7 @@ class ProductStock(models.Model):
         return f"stock of product {self.pk}"
 
 
-class StockOperation(models.Model):
+class StockOperation(AppendOnly):
     """One business act on the ledger: who did it, why, and under which reference. Never edited, never deleted."""
 
     class Kind(models.TextChoices):
@@ -139,7 +140,7 @@ class StockOperation(models.Model):
         return f"{self.get_kind_display()} {self.pk}"
 
 
-class StockMovement(models.Model):
+class StockMovement(AppendOnly):
     """One immutable signed line of an operation. `balance_after` is the level's on-hand right after it."""
 
     id = models.BigAutoField(primary_key=True)

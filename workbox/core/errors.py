@@ -81,6 +81,12 @@ class Conflict(DomainError):
     title = "Conflict"
 
 
+class HistoryIsFixed(Conflict):
+    """History is only added to: a mistake is corrected by a reversing entry that points at it."""
+
+    code = "history_is_fixed"
+
+
 class PreconditionFailed(DomainError):
     """The number or version the asker decided on has moved meanwhile; nothing was written."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -204,7 +204,7 @@ def forget_before(moment: datetime, *, batch: int = 2000) -> int:
             if not rows:
                 return deleted
             EventCursor.objects.update_or_create(name=FORGOTTEN, defaults={"seq": rows[-1][1]})
-            Event.objects.filter(id__in=[row[0] for row in rows]).delete()
+            Event.objects.filter(id__in=[row[0] for row in rows])._raw_delete(DEFAULT_DB_ALIAS)
         deleted += len(rows)
 
 

@@ -1,11 +1,66 @@
-"""The event log, the cursors of those who read it, and the idempotency keys."""
+"""The event log, the cursors of those who read it, the idempotency keys; the kind of table that only grows."""
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from django.db import models
 
 from workbox.core.fields import ExactCharField
 
 
-class Event(models.Model):
+class AppendOnlyQuerySet(models.QuerySet[Any]):
+    """Rows that can be read and added, not changed or removed."""
+
+    def update(self, **values: Any) -> NoReturn:
+        """Refused with HistoryIsFixed."""
+        raise _fixed(self.model)
+
+    def bulk_update(self, *args: Any, **options: Any) -> NoReturn:
+        """Refused with HistoryIsFixed."""
+        raise _fixed(self.model)
+
+    def update_or_create(self, *args: Any, **options: Any) -> NoReturn:
+        """Refused with HistoryIsFixed."""
+        raise _fixed(self.model)
+
+    def delete(self) -> NoReturn:
+        """Refused with HistoryIsFixed."""
+        raise _fixed(self.model)
+
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
+        """New rows only: an upsert is refused with HistoryIsFixed."""
+        if options.get("update_conflicts") or (len(args) > 2 and args[2]):
+            raise _fixed(self.model)
+        return super().bulk_create(objs, *args, **options)
+
+
+class AppendOnly(models.Model):
+    """A row of history: written once. (`manage.py protect_ledger` puts the same guard into the database.)"""
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Insert; a row that exists is refused with HistoryIsFixed."""
+        if not self._state.adding:
+            raise _fixed(type(self))
+        super().save(*args, **{**options, "force_insert": True})
+
+    def delete(self, *args: Any, **options: Any) -> NoReturn:
+        """Refused with HistoryIsFixed."""
+        raise _fixed(type(self))
+
+
+def _fixed(model: type[models.Model]) -> HistoryIsFixed:
+    name = model._meta.verbose_name_plural
+    return HistoryIsFixed(f"The {name} are only added to; correct a mistake by a reversing entry.")
+
+
+class Event(AppendOnly):
     """One committed fact, absolute and never changed. `seq` is its gapless place in the stream, given after commit."""
 
     id = models.BigAutoField(primary_key=True)
@@ -13,7 +68,9 @@ class Event(models.Model):
     type = models.CharField(max_length=40)
     topic = models.CharField(max_length=16)
     subject_id = models.BigIntegerField(help_text="The product, order or user this fact is about.")
-    owner_id = models.BigIntegerField(null=True, help_text="The user who may see it besides staff; empty: not personal.")
+    owner_id = models.BigIntegerField(
+        null=True, help_text="The user who may see it besides staff; empty: not personal."
+    )
     warehouse_id = models.BigIntegerField(null=True)
     actor_id = models.BigIntegerField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
