@@ -105,7 +105,7 @@ def test_a_refusal_stands_in_the_dialog_in_words(visitor: MakeVisitor) -> None:
 def test_an_order_is_placed_with_the_autocomplete(visitor: MakeVisitor) -> None:
     one = visitor("manager")
     page = one.open("/admin/orders/order/add/")
-    page.locator("#lines-0 .select2-selection").first.click()
+    page.locator("#id_lines-0-product ~ .select2 .select2-selection").click()
     page.locator(".select2-search__field").last.fill("TOWEL")
     page.locator(".select2-results__option", has_text="Linen towel").click()
     page.fill("#id_lines-0-quantity", "2")
