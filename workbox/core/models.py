@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 
 from django.db import models
 
+from workbox.core.errors import HistoryIsFixed
 from workbox.core.fields import ExactCharField
 
 
