@@ -1,18 +1,21 @@
 """Reads of orders that filter or join: shared by API and admin. An order as such is read by `services.read_order`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from inventory.queries import Difference
 from orders.models import Order, OrderLine
-from orders.states import SOLD
+from orders.states import SOLD, OrderStatus
 from workbox.core.events import ORDERS
 from workbox.core.models import Event
+from workbox.core.numbers import as_quantity
 
 # Public name → column; ids follow the order of placing.
 ORDER_ORDER = {"created": "id", "created_at": "id", "id": "id", "total": "total_amount", "total_amount": "total_amount"}
@@ -120,3 +123,63 @@ def timeline_rows(ids: Sequence[int], *, with_actors: bool = True) -> list[dict[
         }
         for row in rows
     ]
+
+
+# ---- do the books agree with themselves? -----------------------------------------------------------------------------
+_PROMISED = ", ".join(f"'{one.value}'" for one in (OrderStatus.CONFIRMED, OrderStatus.PARTIALLY_SHIPPED))
+_COMPLETE = ", ".join(f"'{one.value}'" for one in (OrderStatus.SHIPPED, OrderStatus.DELIVERED))
+# Each statement answers (what, id, product id or 0, kept, computed) for the rows that differ.
+_CHECKS: tuple[tuple[str, str], ...] = (
+    (
+        "what an order's lines say was shipped is what its sale movements say",
+        "SELECT 'order', both_sides.order_id, product_id, SUM(kept), ROUND(SUM(computed), 3) FROM ("
+        " SELECT l.order_id, l.product_id, l.shipped_quantity AS kept, 0 AS computed FROM orders_orderline l"
+        "  JOIN inventory_product p ON p.id = l.product_id WHERE p.is_stocked"
+        " UNION ALL"
+        " SELECT s.order_id, m.product_id, 0, -m.quantity FROM orders_shipment s"
+        "  JOIN inventory_stockmovement m ON m.operation_id = s.operation_id"
+        "  JOIN inventory_product p ON p.id = m.product_id WHERE p.is_stocked"
+        ") both_sides GROUP BY both_sides.order_id, product_id HAVING ROUND(SUM(kept) - SUM(computed), 3) <> 0",
+    ),
+    (
+        "open reservations are what confirmed orders have not shipped yet",
+        "SELECT 'order line', l.id, l.product_id, COALESCE(r.quantity, 0),"  # noqa: S608  (our own words)
+        f" CASE WHEN o.status IN ({_PROMISED}) THEN l.quantity - l.shipped_quantity ELSE 0 END"
+        " FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id"
+        " JOIN inventory_product p ON p.id = l.product_id"
+        " LEFT JOIN (SELECT holder_id, ROUND(SUM(quantity), 3) AS quantity FROM inventory_reservation"
+        "  WHERE holder_type = 'order_line' AND quantity > 0 GROUP BY holder_id) r ON r.holder_id = l.id"
+        " WHERE p.is_stocked AND ROUND(COALESCE(r.quantity, 0)"
+        f" - CASE WHEN o.status IN ({_PROMISED}) THEN l.quantity - l.shipped_quantity ELSE 0 END, 3) <> 0",
+    ),
+    (
+        "what an order's lines say came back is what its returns say",
+        "SELECT 'order line', l.id, l.product_id, l.returned_quantity, COALESCE(r.quantity, 0) FROM orders_orderline l"
+        " LEFT JOIN (SELECT order_line_id, ROUND(SUM(quantity), 3) AS quantity FROM orders_returnline"
+        "  WHERE order_line_id IS NOT NULL GROUP BY order_line_id) r ON r.order_line_id = l.id"
+        " WHERE l.returned_quantity <> COALESCE(r.quantity, 0)",
+    ),
+    (
+        "an order's total is the sum of its lines",
+        "SELECT 'order', o.id, 0, o.total_amount, ROUND(SUM(l.quantity * l.unit_price), 4) FROM orders_order o"
+        " JOIN orders_orderline l ON l.order_id = o.id GROUP BY o.id, o.total_amount"
+        " HAVING ABS(o.total_amount - SUM(l.quantity * l.unit_price)) >= 0.0001",
+    ),
+    (
+        "a shipped order has shipped every line",
+        "SELECT 'order line', l.id, l.product_id, l.shipped_quantity, l.quantity FROM orders_orderline l"  # noqa: S608
+        " JOIN orders_order o ON o.id = l.order_id"
+        f" WHERE o.status IN ({_COMPLETE}) AND l.shipped_quantity <> l.quantity",
+    ),
+)
+ORDER_CHECK_NAMES = tuple(name for name, _ in _CHECKS)
+
+
+def order_differences() -> Iterator[Difference]:
+    """Every kept number of an order that its shipments, reservations or returns do not add up to."""
+    for rule, sql in _CHECKS:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            for what, row_id, product_id, kept, computed in cursor.fetchall():
+                row = f"{what} {row_id}" + (f", product {product_id}" if product_id else "")
+                yield Difference(rule, row, as_quantity(kept), as_quantity(computed))

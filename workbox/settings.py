@@ -201,7 +201,9 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},
+    "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
+    "orders-nightly-verify": {"task": "orders.verify_orders", "schedule": crontab(hour=4, minute=0)},
 }
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------

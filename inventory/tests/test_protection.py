@@ -98,7 +98,8 @@ SQL_ATTACKS = {
 }
 if connection.vendor == "mysql":
     SQL_ATTACKS["upsert"] = (
-        "INSERT INTO {table} SELECT * FROM {table} WHERE id = {id} ON DUPLICATE KEY UPDATE id = id + 9"
+        "INSERT INTO {table} SELECT * FROM {table} old WHERE old.id = {id}"
+        " ON DUPLICATE KEY UPDATE {table}.{column} = {table}.{column}"
     )
 
 

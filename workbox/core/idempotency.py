@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from workbox.core.db import as_utc, error_code, insert_rows, transact, utc_text
 from workbox.core.errors import Conflict, Invalid
+from workbox.core.models import IdempotencyKey
 
 KEY_LENGTH_MAX = 128
 KEPT_HOURS = 24
@@ -100,3 +101,16 @@ def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:
     if status is None:
         raise Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
     return Answer(status, body.encode(), replayed=True)
+
+
+def forget_old_keys(*, batch: int = 1000) -> int:
+    """Delete keys that are older than `KEPT_HOURS`, in small steps; returns how many. Repeating is harmless."""
+    limit = timezone.now() - timedelta(hours=KEPT_HOURS)
+    deleted = 0
+    while True:
+        # Numbers follow time, so the oldest come first.
+        oldest = IdempotencyKey.objects.order_by("id").values_list("id", "created_at")[:batch]
+        old = [row_id for row_id, created_at in oldest if created_at < limit]
+        if not old:
+            return deleted
+        deleted += IdempotencyKey.objects.filter(id__in=old).delete()[0]
