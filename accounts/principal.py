@@ -9,12 +9,11 @@ from typing import ClassVar, TypeVar
 
 import orjson
 import redis
-from django.db import connection
 
 from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
 from workbox.core import events
 from workbox.core.cache import read_many, redis_client, redis_failed
-from workbox.core.db import transact
+from workbox.core.db import execute, transact
 from workbox.core.errors import NotAuthenticated
 
 T = TypeVar("T")
@@ -153,9 +152,7 @@ def change_account(user_id: int, *, work: Callable[[], T]) -> T:
 
 
 def _read_row(user_id: int) -> Row | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT, (user_id,))
-        row: Row | None = cursor.fetchone()
+    row: Row | None = execute(_SELECT, (user_id,)).fetchone()
     return row
 
 

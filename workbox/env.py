@@ -3,7 +3,6 @@
 Not a settings module: it only answers "what did the operator say?" and refuses what is unsafe.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +66,7 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
         }
     if config["ENGINE"].endswith("mysql"):
         return config | {
+            "ENGINE": "workbox.core.mysql",
             "OPTIONS": {
                 "charset": "utf8mb4",
                 "isolation_level": "read committed",

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from inventory.models import StockLevel
-from workbox.core.db import TryAgain, marks, retrying, utc_text
+from workbox.core.db import TryAgain, execute, marks, retrying, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
@@ -140,13 +140,11 @@ def hold(product_ids: Iterable[int]) -> None:
     ids = sorted(set(product_ids))
     if not ids or not connection.features.has_select_for_update:
         return  # SQLite's one writer holds everything already
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT product_id FROM inventory_productstock WHERE product_id IN ({marks(len(ids))})"  # noqa: S608
-            " ORDER BY product_id FOR UPDATE",
-            ids,
-        )
-        cursor.fetchall()
+    execute(
+        f"SELECT product_id FROM inventory_productstock WHERE product_id IN ({marks(len(ids))})"  # noqa: S608
+        " ORDER BY product_id FOR UPDATE",
+        ids,
+    ).fetchall()
 
 
 def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
@@ -180,15 +178,14 @@ def promise(wanted: Mapping[int, Decimal]) -> None:
     """
     products = sorted(wanted)
     taken, values = _case("product_id", [(one, wanted[one]) for one in products])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE inventory_productstock SET version = version + 1, reserved = ROUND(reserved + {taken}, 3),"  # noqa: S608
-            f" available = ROUND(available - {taken}, 3)"
-            f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
-            [*values, *values, *products, *values],
-        )
-        if cursor.rowcount != len(products):
-            raise TryAgain("not enough is available")
+    cursor = execute(
+        f"UPDATE inventory_productstock SET version = version + 1, reserved = ROUND(reserved + {taken}, 3),"  # noqa: S608
+        f" available = ROUND(available - {taken}, 3)"
+        f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
+        [*values, *values, *products, *values],
+    )
+    if cursor.rowcount != len(products):
+        raise TryAgain("not enough is available")
 
 
 def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, StockAfter]:
@@ -240,10 +237,8 @@ def _change_levels(deltas: Mapping[int, Delta]) -> None:
         f"UPDATE inventory_stocklevel SET {', '.join(assignments)}"  # noqa: S608  (only placeholders)
         f" WHERE id IN ({marks(len(ids))}) AND {' AND '.join(guards)}"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        if cursor.rowcount != len(ids):
-            raise TryAgain("a stock level moved")
+    if execute(sql, values).rowcount != len(ids):
+        raise TryAgain("a stock level moved")
 
 
 def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
@@ -265,14 +260,13 @@ def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
             values += arguments
             if name == "available":
                 guard, guard_values = f" AND ROUND(available + {sql}, 3) >= 0", arguments
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608
-            f" WHERE product_id IN ({marks(len(products))}){guard}",
-            [*values, *products, *guard_values],
-        )
-        if cursor.rowcount != len(products):
-            raise TryAgain("a product's total moved")
+    cursor = execute(
+        f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608
+        f" WHERE product_id IN ({marks(len(products))}){guard}",
+        [*values, *products, *guard_values],
+    )
+    if cursor.rowcount != len(products):
+        raise TryAgain("a product's total moved")
 
 
 def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]]:
@@ -283,20 +277,17 @@ def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]
 
 def _read_after(products: list[int]) -> dict[int, StockAfter]:
     after: dict[int, StockAfter] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"
-            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
-            " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
-            " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-            f" WHERE s.product_id IN ({marks(len(products))})",  # noqa: S608
-            products,
-        )
-        for row in cursor.fetchall():
-            stock = after.get(row[0])
-            if stock is None:
-                stock = after[row[0]] = StockAfter(
-                    row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {}
-                )
-            stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
+    rows = execute(
+        "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"
+        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
+        " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
+        " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+        f" WHERE s.product_id IN ({marks(len(products))})",  # noqa: S608
+        products,
+    ).fetchall()
+    for row in rows:
+        stock = after.get(row[0])
+        if stock is None:
+            stock = after[row[0]] = StockAfter(row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {})
+        stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
     return after

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -144,6 +145,50 @@ def marks(count: int) -> str:
     return ",".join(["%s"] * count)
 
 
+def execute(sql: str, values: Sequence[Any] = ()) -> Any:
+    """Run one statement of the hot path; returns a cursor to be read before the next `execute`.
+
+    Whole numbers, Decimals and None are written into the statement (a driver call per value is what a statement costs
+    most, and a number cannot carry SQL); text and times stay parameters. On MySQL one cursor serves the connection.
+    """
+    sql, rest = _with_numbers(sql, values)
+    cursor = _cursor()
+    cursor.execute(sql, rest)
+    return cursor
+
+
+def _with_numbers(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    parts = sql.split("%s")
+    rest: list[Any] = []
+    text = [parts[0]]
+    for value, part in zip(values, parts[1:], strict=True):
+        kind = type(value)
+        if kind is int:
+            text.append(str(value))
+        elif kind is Decimal:
+            text.append(format(value, "f"))
+        elif value is None:
+            text.append("NULL")
+        elif kind is bool:
+            text.append("1" if value else "0")
+        else:
+            text.append("%s")
+            rest.append(value)
+        text.append(part)
+    return "".join(text), rest
+
+
+def _cursor() -> Any:
+    if connection.vendor != "mysql" or connection.queries_logged:
+        return connection.cursor()
+    wire = connection.connection
+    found = getattr(wire, "workbox_cursor", None) if wire is not None else None
+    if found is None:
+        found = connection.cursor()
+        connection.connection.workbox_cursor = found
+    return found
+
+
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
     """One multi-row INSERT; returns the new ids in row order.
 
@@ -153,9 +198,7 @@ def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     rows = list(rows)
     one = f"({marks(len(columns))})"
     sql = f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([one] * len(rows))}"  # noqa: S608  (our names)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [value for row in rows for value in row])
-        reported = int(cursor.lastrowid or 0)
+    reported = int(execute(sql, [value for row in rows for value in row]).lastrowid or 0)
     if connection.vendor == "sqlite":
         return list(range(reported - len(rows) + 1, reported + 1))
     step = _auto_increment_step()

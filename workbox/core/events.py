@@ -196,7 +196,7 @@ def forget_before(moment: datetime, *, batch: int = 2000) -> int:
     while True:
         with transaction.atomic():
             rows = list(
-                Event.objects.filter(created_at__lt=moment, seq__isnull=False)
+                Event.objects.filter(created_at__lt=moment, seq__gt=forgotten())
                 .exclude(topic=ORDERS)
                 .order_by("seq")
                 .values_list("id", "seq")[:batch]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from workbox.core.db import as_utc, error_code, insert_rows, transact, utc_text
+from workbox.core.db import as_utc, error_code, execute, insert_rows, transact, utc_text
 from workbox.core.errors import Conflict, Invalid
 from workbox.core.models import IdempotencyKey
 
@@ -52,8 +52,7 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
     def with_key() -> Answer:
         row_id = _claim(user_id, key, fingerprint)
         status, body = work()
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body.decode(), row_id])
+        execute("UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body.decode(), row_id])
         return Answer(status, body)
 
     try:

@@ -76,7 +76,7 @@ class Event(AppendOnly):
     actor_id = models.BigIntegerField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     payload = models.TextField(help_text="The frame's own keys as JSON.")
-    created_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField()
 
     class Meta:
         indexes = [models.Index(fields=["topic", "subject_id"], name="event_subject")]
@@ -106,7 +106,7 @@ class IdempotencyKey(models.Model):
     request_hash = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(default="")
-    created_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user_id", "key"], name="idempotency_key_of_user")]
