@@ -159,7 +159,8 @@ def proves_nothing(tree: ast.Module, _path: str) -> Iterator[Finding]:
             continue
         called = {name_of(call.func) for call in calls(function)}
         asserts = any(isinstance(node, ast.Assert) for node in ast.walk(function))
-        proves = called & {"raises", "warns", "fail"} or any(re.match(r"(django_)?assert", name) for name in called)
+        # Playwright's `expect(…).to_…()` waits and then asserts.
+        proves = called & {"raises", "warns", "fail", "expect"} or any(re.match(r"(django_)?assert", name) for name in called)
         if not asserts and not proves:
             yield function.lineno, f"{function.name} asserts nothing"
 
@@ -380,6 +381,7 @@ RULES = [
             "def test_a():\n    assert f()",
             "def test_b():\n    with pytest.raises(KeyError):\n        f()",
             "def test_c():\n    assert_ledger_balances()",
+            "def test_d():\n    expect(page).to_have_title('Home')",
             "def world():\n    f()",
         ),
     ),
