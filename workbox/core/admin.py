@@ -209,7 +209,7 @@ class ServiceAdmin(ModelAdmin, _Unwrapped):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type["ModelForm[Any]"]:
         """The form; after a refusal one that says what was refused, with the input kept."""
-        form: type["ModelForm[Any]"] = super().get_form(request, obj, change=change, **kwargs)
+        form: type[ModelForm[Any]] = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return _refused(form, refusal) if refusal is not None else form
 
