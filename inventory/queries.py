@@ -43,13 +43,15 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         " SELECT product_id, warehouse_id, SUM(kept) AS kept, ROUND(SUM(computed), 3) AS computed FROM ("
         "  SELECT product_id, warehouse_id, on_hand AS kept, 0 AS computed FROM inventory_stocklevel"
         "  UNION ALL"
-        "  SELECT product_id, warehouse_id, 0, SUM(quantity) FROM inventory_stockmovement GROUP BY product_id, warehouse_id"
+        "  SELECT product_id, warehouse_id, 0, SUM(quantity) FROM inventory_stockmovement"
+        "  GROUP BY product_id, warehouse_id"
         " ) both_sides GROUP BY product_id, warehouse_id) summed WHERE kept <> computed",
     ),
     (
         "reserved is the sum of open reservations",
-        "SELECT 'product', l.product_id, l.warehouse_id, l.reserved, COALESCE(r.quantity, 0) FROM inventory_stocklevel l"
-        " LEFT JOIN (SELECT level_id, ROUND(SUM(quantity), 3) AS quantity FROM inventory_reservation GROUP BY level_id) r"
+        "SELECT 'product', l.product_id, l.warehouse_id, l.reserved, COALESCE(r.quantity, 0)"
+        " FROM inventory_stocklevel l LEFT JOIN"
+        " (SELECT level_id, ROUND(SUM(quantity), 3) AS quantity FROM inventory_reservation GROUP BY level_id) r"
         " ON r.level_id = l.id WHERE l.reserved <> COALESCE(r.quantity, 0)",
     ),
     (
@@ -62,9 +64,11 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     *(
         (
             f"a product's total {column} is the sum of its levels",
-            f"SELECT 'product', s.product_id, 0, s.{column}, COALESCE(t.total, 0) FROM inventory_productstock s LEFT JOIN"  # noqa: S608
+            f"SELECT 'product', s.product_id, 0, s.{column}, COALESCE(t.total, 0)"  # noqa: S608  (our names)
+            " FROM inventory_productstock s LEFT JOIN"
             f" (SELECT l.product_id, ROUND(SUM({expression}), 3) AS total FROM inventory_stocklevel l"
-            " JOIN inventory_warehouse w ON w.id = l.warehouse_id GROUP BY l.product_id) t ON t.product_id = s.product_id"
+            " JOIN inventory_warehouse w ON w.id = l.warehouse_id GROUP BY l.product_id) t"
+            " ON t.product_id = s.product_id"
             f" WHERE s.{column} <> COALESCE(t.total, 0)",
         )
         for column, expression in (
@@ -75,7 +79,8 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "every product has a stock row",
-        "SELECT 'product', p.id, 0, 0, 1 FROM inventory_product p LEFT JOIN inventory_productstock s ON s.product_id = p.id"
+        "SELECT 'product', p.id, 0, 0, 1 FROM inventory_product p"
+        " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
         " WHERE s.product_id IS NULL",
     ),
 )
@@ -152,7 +157,8 @@ def product_ids(wanted: ProductFilter, *, offset: int, limit: int) -> list[int]:
         return list(find_products(wanted).values_list("pk", flat=True)[offset : offset + limit])
     with connection.cursor() as cursor:  # the page everybody opens first, without the query builder
         cursor.execute(
-            "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s", [True, limit, offset]
+            "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s",
+            [True, limit, offset],
         )
         return [product_id for (product_id,) in cursor.fetchall()]
 
@@ -189,7 +195,8 @@ def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 _PRODUCT_SQL = (
-    "SELECT p.id, p.sku, p.name, p.description, c.name, u.code, p.price, p.unit_cost, s.available, s.on_hand, s.reserved,"
+    "SELECT p.id, p.sku, p.name, p.description, c.name, u.code, p.price, p.unit_cost,"
+    " s.available, s.on_hand, s.reserved,"
     " p.reorder_threshold, p.reorder_quantity, p.is_stocked, p.is_active, p.created_at, p.updated_at"
     " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
     " JOIN inventory_productstock s ON s.product_id = p.id LEFT JOIN inventory_category c ON c.id = p.category_id"
