@@ -186,12 +186,13 @@ WORKBOX_EVENT_LISTENERS: list[str] = []
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
 if CELERY_BROKER_URL.startswith("filesystem"):
     _broker = VAR_DIR / "broker"
-    for _folder in ("queue", "done"):
+    for _folder in ("queue", "done", "control"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "queue"),
         "data_folder_out": str(_broker / "queue"),
         "processed_folder": str(_broker / "done"),
+        "control_folder": str(_broker / "control"),  # else kombu makes one in the working directory
         "store_processed": False,
     }
 CELERY_TASK_IGNORE_RESULT = True
