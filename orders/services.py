@@ -118,7 +118,12 @@ class _Draft:
 
 @transactional
 def _place(draft: _Draft) -> PlacedOrder:
-    shelf = read_shelf(item.product_id for item in draft.items)
+    for index, item in enumerate(draft.items):
+        if item.quantity <= 0:
+            raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
+    wanted = reservations.sum_by_product((item.product_id, item.quantity) for item in draft.items)
+    claimed = draft.confirm and reservations.claim(wanted)
+    shelf = read_shelf(wanted)
     _check_items(draft, shelf)
     prices = [shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items]
     total = sum((price * item.quantity for price, item in zip(prices, draft.items, strict=True)), ZERO)
@@ -152,7 +157,7 @@ def _place(draft: _Draft) -> PlacedOrder:
     )
     news: list[events.NewEvent] = []
     if draft.confirm:
-        news += ledger.stock_events(shelf, _reserve(lines, shelf, draft.warehouse_id))
+        news += ledger.stock_events(shelf, _reserve(lines, shelf, draft.warehouse_id, claimed=claimed))
     news.append(
         order_placed(order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines))
     )
@@ -185,8 +190,6 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
             f"There is no product {', '.join(map(str, wrong))} for sale.", fields={"items": [f"unknown product {one}" for one in wrong]}
         )
     for index, item in enumerate(draft.items):
-        if item.quantity <= 0:
-            raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
         ledger.check_quantity(item.quantity, shelf.products[item.product_id], name=f"items.{index}.quantity")
     if draft.warehouse_id is not None:
         _check_warehouse(draft.warehouse_id)
@@ -211,11 +214,13 @@ def _event_items(lines: Sequence[PlacedLine]) -> list[dict[str, Any]]:
     ]
 
 
-def _reserve(lines: Sequence[PlacedLine], shelf: Shelf, warehouse_id: int | None) -> dict[int, StockAfter]:
+def _reserve(
+    lines: Sequence[PlacedLine], shelf: Shelf, warehouse_id: int | None, *, claimed: bool
+) -> dict[int, StockAfter]:
     demands = [
         Demand(line.id, line.product_id, line.quantity) for line in lines if shelf.products[line.product_id].is_stocked
     ]
-    return reservations.reserve(demands, shelf, warehouse_id=warehouse_id) if demands else {}
+    return reservations.reserve(demands, shelf, warehouse_id=warehouse_id, claimed=claimed) if demands else {}
 
 
 def _claim(order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatus | None, step: str, at: str, hint: str = "") -> PlacedOrder:
@@ -315,8 +320,10 @@ def confirm_order(order_id: int) -> PlacedOrder:
     Raises OrderUnknown, IllegalTransition (second confirm), InsufficientStock with every short product.
     """
     before = _claim(order_id, allowed=CAN_CONFIRM, status=OrderStatus.CONFIRMED, step="confirmed", at="confirmed_at")
-    shelf = read_shelf(line.product_id for line in before.lines)
-    after = _reserve(before.lines, shelf, before.warehouse_id)
+    wanted = reservations.sum_by_product((line.product_id, line.quantity) for line in before.lines)
+    claimed = reservations.claim(wanted)
+    shelf = read_shelf(wanted)
+    after = _reserve(before.lines, shelf, before.warehouse_id, claimed=claimed)
     events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
     return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or before.updated_at)
 

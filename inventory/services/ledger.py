@@ -22,7 +22,7 @@ from inventory.models import (
 )
 from inventory.services.levels import Delta, Shelf, ShelfProduct, StockAfter, change, ensure_levels, hold, read_shelf
 from workbox.core import context, events
-from workbox.core.db import insert_rows, transactional, utc_text
+from workbox.core.db import insert_rows, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
@@ -224,7 +224,8 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     if not movements:
         raise Invalid("An operation needs at least one movement.")
     product_ids = {line.product_id for line in movements}
-    shelf = read_shelf(product_ids)
+    # The second time (somebody took the stock between reading and changing) it must stand still, so that this look stands.
+    shelf = read_shelf(product_ids, hold_first=retrying())
     missing = sorted(product_ids - shelf.products.keys())
     if missing:
         raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]})

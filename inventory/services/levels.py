@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from inventory.models import StockLevel
-from workbox.core.db import TryAgain, execute, marks, retrying, utc_text
+from workbox.core.db import TryAgain, execute, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
@@ -90,31 +90,25 @@ class StockAfter:
     levels: dict[int, tuple[int, Decimal, Decimal, bool]]  # level id → (warehouse id, on hand, reserved, sellable)
 
 
-def read_shelf(product_ids: Iterable[int]) -> Shelf:
-    """Products with their unit, totals and every level, in one statement without locks.
-
-    In a repeated transaction (somebody took the stock between reading and changing) the products are held first, so that
-    the second decision stands.
-    """
+def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf:
+    """Products with their unit, totals and every level, in one statement; with `hold_first` they stand still from here."""
     ids = sorted(set(product_ids))
     shelf = Shelf()
     if not ids:
         return shelf
-    if retrying():
+    if hold_first:
         hold(ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
-            " s.on_hand, s.reserved, s.available, s.version,"
-            " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
-            " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
-            " JOIN inventory_productstock s ON s.product_id = p.id"
-            " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
-            " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-            f" WHERE p.id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
-            ids,
-        )
-        rows = cursor.fetchall()
+    rows = execute(
+        "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
+        " s.on_hand, s.reserved, s.available, s.version,"
+        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
+        " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+        " JOIN inventory_productstock s ON s.product_id = p.id"
+        " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
+        " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+        f" WHERE p.id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
+        ids,
+    ).fetchall()
     for row in rows:
         product_id = row[0]
         if product_id not in shelf.products:

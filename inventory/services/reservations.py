@@ -21,7 +21,6 @@ from inventory.services.levels import (
     ShelfLevel,
     StockAfter,
     change,
-    hold,
     promise,
     promise_levels,
     read_shelf,
@@ -103,11 +102,10 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
 def claim(wanted: Mapping[int, Decimal]) -> bool:
     """Take these quantities (product id → quantity) out of what is available before anything else is decided.
 
-    True: they are taken and the products held; pass it to `reserve`. False: this is a repeated transaction, so the products
-    are only held and `reserve` decides carefully (that is where shortages get their words). Raises TryAgain.
+    True: they are taken and the products stand still; pass it to `reserve`. False: this is a repeated transaction, nothing is
+    taken and `reserve` looks before it takes (that is where shortages get their words). Raises TryAgain.
     """
     if retrying():
-        hold(wanted)
         return False
     promise(wanted)
     return True
@@ -121,10 +119,11 @@ def reserve(
     Expects the caller's transaction, `claim` before, and `shelf` read after it. Returns the stock afterwards. Raises
     InsufficientStock with every short product.
     """
-    takes = source(demands, shelf, warehouse_id=warehouse_id)
     if not claimed:
+        source(demands, shelf, warehouse_id=warehouse_id)  # says what is short, in words
         promise(sum_by_product((demand.product_id, demand.quantity) for demand in demands))
         shelf = read_shelf(shelf.products)
+    takes = source(demands, shelf, warehouse_id=warehouse_id)
     taken: dict[int, Decimal] = {}
     rows: dict[tuple[int, int], Decimal] = {}
     for take in takes:

@@ -90,7 +90,7 @@ def _with_retries(work: Callable[[], T], *, in_foreign_block: bool) -> T:
         except TryAgain as error:
             reason: Exception = error
             if attempt == 1:
-                continue  # the second look locks before it decides; no need to wait for anybody
+                continue  # the second look decides; no need to wait for anybody
         except (OperationalError, InterfaceError) as error:
             lost = is_lost_connection(error)
             if in_foreign_block or not (lost or is_contention(error)):
@@ -103,15 +103,15 @@ def _with_retries(work: Callable[[], T], *, in_foreign_block: bool) -> T:
                         "Send the same request with the same Idempotency-Key again to learn what became of it."
                     ) from error
             reason = error
-        if attempt == TRIES_MAX or time.monotonic() > deadline:
-            break
+        if attempt == TRIES_MAX or (attempt > 1 and time.monotonic() > deadline):
+            break  # one lock wait alone may outlast the deadline; everybody gets a second try
         time.sleep(random.uniform(0.2, 1.0) * BACKOFF_SECONDS * 2**attempt)  # noqa: S311  (jitter, not a secret)
     log.warning("transaction_gave_up", tries=attempt, reason=str(reason))
     raise Busy("The database is busy right now; please send the same request again.") from reason
 
 
 def retrying() -> bool:
-    """True inside a `transact` block that runs for the second time or later: lock before deciding."""
+    """True inside a `transact` block that runs for the second time or later: decide with more care."""
     return _attempt.get() > 1
 
 

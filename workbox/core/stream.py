@@ -35,7 +35,12 @@ MESSAGES_PER_SECOND_MAX = 20
 FRAME_BYTES_MAX = 64 * 1024
 CLOSE_UNAUTHENTICATED, CLOSE_SLOW, CLOSE_FLOOD, CLOSE_STALE, CLOSE_FOREIGN_ORIGIN = 4401, 4408, 4429, 1013, 4403
 
-TOPICS = {"stock": "stock.read", "orders": "orders.place", "catalog": "catalog.read"}
+# Topic → the capabilities of which one is enough to listen; of orders those who may only place see their own.
+TOPICS = {
+    "stock": ("stock.read",),
+    "orders": ("orders.place", "orders.read"),
+    "catalog": ("catalog.read",),
+}
 SEES_ALL_ORDERS = "orders.read"
 
 
@@ -45,6 +50,11 @@ class Viewer(Protocol):
     @property
     def id(self) -> int: ...
     def can(self, capability: str) -> bool: ...
+
+
+def may_listen(viewer: Viewer, topic: str) -> bool:
+    """True when one of the topic's capabilities is the viewer's."""
+    return any(map(viewer.can, TOPICS[topic]))
 
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -80,7 +90,7 @@ class Socket:
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Listen to those of the topics that the viewer may see."""
-        self.topics = frozenset(topic for topic in topics if self.viewer.can(TOPICS[topic]))
+        self.topics = frozenset(topic for topic in topics if may_listen(self.viewer, topic))
 
     def wants(self, event: events.SequencedEvent) -> bool:
         """True when the event's topic is subscribed and this viewer may see it."""

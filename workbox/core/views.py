@@ -28,7 +28,7 @@ from workbox.core.numbers import to_json
 from workbox.core.observability import LIVE_SOCKETS, REQUEST_SECONDS, REQUESTS
 from workbox.core.reading import Query
 from workbox.core.schema import answered, in_query
-from workbox.core.stream import SEES_ALL_ORDERS, TOPICS, Viewer
+from workbox.core.stream import SEES_ALL_ORDERS, TOPICS, Viewer, may_listen
 from workbox.core.throttles import client_ip
 
 EVENTS_DEFAULT, EVENTS_MAX = 100, 500
@@ -236,7 +236,7 @@ def metrics_body() -> dict[str, Any]:
 # ---- events ----------------------------------------------------------------------------------------------------------
 def may_see(viewer: Viewer, event: events.SequencedEvent, topics: frozenset[str]) -> bool:
     """The live stream's rule: the topic's capability, and of orders one's own unless one may see all."""
-    if event.topic not in topics or not viewer.can(TOPICS[event.topic]):
+    if event.topic not in topics or not may_listen(viewer, event.topic):
         return False
     return event.topic != events.ORDERS or viewer.can(SEES_ALL_ORDERS) or event.owner_id == viewer.id
 
