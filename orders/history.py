@@ -279,7 +279,7 @@ def _credits(
             for one in sold.get((paper.customer_id or 0, line.product_id), ())
             if first_later is None or one.order_id < first_later
         ]
-        earlier.sort(key=lambda one: (one.unit_price == line.unit_price, one.id), reverse=True)
+        earlier.sort(key=lambda one: (one.unit_price != line.unit_price, -one.order_id, one.id))
         for one in earlier:
             taken = min(needed, one.open - given.get(one.id, ZERO))
             if taken > 0:
