@@ -87,7 +87,9 @@ def quarantine(db: None) -> Warehouse:
 def make_product(piece: UnitOfMeasure, main: Warehouse) -> Callable[..., Product]:
     """`make_product("Lamp", stock=5, price="9.50")`: a product with opening stock in the main store."""
 
-    def make(name: str = "Lamp", *, stock: Any = 0, price: Any = "10", warehouse: Warehouse | None = None, **values: Any) -> Product:
+    def make(
+        name: str = "Lamp", *, stock: Any = 0, price: Any = "10", warehouse: Warehouse | None = None, **values: Any
+    ) -> Product:
         opening = OpeningStock(Decimal(stock), (warehouse or main).pk)
         return create_product(name=name, sku=values.pop("sku", None), price=Decimal(price), opening=opening, **values)
 

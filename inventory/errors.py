@@ -40,7 +40,8 @@ class InsufficientStock(RuleViolation):
     def __init__(self, shortages: Sequence[Shortage]) -> None:
         self.shortages = list(shortages)
         lines = "; ".join(
-            f"{one.name} ({one.sku}): Available: {plain(one.available)}, Requested: {plain(one.requested)}" for one in self.shortages
+            f"{one.name} ({one.sku}): Available: {plain(one.available)}, Requested: {plain(one.requested)}"
+            for one in self.shortages
         )
         super().__init__(f"Insufficient stock. {lines}", extra={"shortages": [one.as_dict() for one in self.shortages]})
 

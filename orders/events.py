@@ -11,7 +11,13 @@ def order_placed(
     *, order_id: int, user_id: int | None, status: str, total_amount: Decimal, items: Sequence[dict[str, Any]]
 ) -> NewEvent:
     """A new order; `items` are rows of inventory_id, name, quantity, unit_price."""
-    payload = {"order_id": order_id, "user_id": user_id, "total_amount": total_amount, "items": list(items), "status": status}
+    payload = {
+        "order_id": order_id,
+        "user_id": user_id,
+        "total_amount": total_amount,
+        "items": list(items),
+        "status": status,
+    }
     return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id)
 
 

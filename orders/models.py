@@ -40,11 +40,20 @@ class Order(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="orders", verbose_name="ordered by"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        verbose_name="ordered by",
     )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders")
     warehouse = models.ForeignKey(
-        Warehouse, on_delete=models.PROTECT, null=True, blank=True, help_text="Ship from here only; empty: by warehouse priority."
+        Warehouse,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        help_text="Ship from here only; empty: by warehouse priority.",
     )
     status = models.CharField(max_length=20, choices=OrderStatus.choices, default=OrderStatus.PENDING)
     channel = models.CharField(max_length=10, choices=Channel.choices, default=Channel.API)
@@ -84,7 +93,9 @@ class OrderLine(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="line_quantity_positive", condition=Q(quantity__gt=0), violation_error_message="Order at least something."
+                name="line_quantity_positive",
+                condition=Q(quantity__gt=0),
+                violation_error_message="Order at least something.",
             ),
             models.CheckConstraint(
                 name="line_shipped_within_ordered",

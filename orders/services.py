@@ -99,7 +99,9 @@ def place_order(
     if len(items) > lines_max:
         raise Invalid(f"An order may have at most {lines_max} lines.", fields={"items": [f"at most {lines_max}"]})
     wants_confirm = settings.WORKBOX_ORDERS_AUTO_CONFIRM if confirm is None else confirm
-    draft = _Draft(items, user_id, wants_confirm, warehouse_id, channel, customer_id, placed_at, external_reference, notes)
+    draft = _Draft(
+        items, user_id, wants_confirm, warehouse_id, channel, customer_id, placed_at, external_reference, notes
+    )
     return _place(draft)
 
 
@@ -125,7 +127,9 @@ def _place(draft: _Draft) -> PlacedOrder:
     claimed = draft.confirm and reservations.claim(wanted)
     shelf = read_shelf(wanted)
     _check_items(draft, shelf)
-    prices = [shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items]
+    prices = [
+        shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items
+    ]
     total = sum((price * item.quantity for price, item in zip(prices, draft.items, strict=True)), ZERO)
     if abs(total) > MONEY_MAX * 1000:
         raise Invalid("The order's total is beyond what this shop can book.", fields={"items": ["total too large"]})
@@ -149,17 +153,29 @@ def _place(draft: _Draft) -> PlacedOrder:
     line_ids = insert_rows(
         OrderLine._meta.db_table,
         ("order_id", "product_id", "quantity", "unit_price", "shipped_quantity", "returned_quantity"),
-        [(order_id, item.product_id, item.quantity, price, 0, 0) for item, price in zip(draft.items, prices, strict=True)],
+        [
+            (order_id, item.product_id, item.quantity, price, 0, 0)
+            for item, price in zip(draft.items, prices, strict=True)
+        ],
     )
     lines = tuple(
-        PlacedLine(line_id, item.product_id, shelf.products[item.product_id].sku, shelf.products[item.product_id].name, item.quantity, price)
+        PlacedLine(
+            line_id,
+            item.product_id,
+            shelf.products[item.product_id].sku,
+            shelf.products[item.product_id].name,
+            item.quantity,
+            price,
+        )
         for line_id, item, price in zip(line_ids, draft.items, prices, strict=True)
     )
     news: list[events.NewEvent] = []
     if draft.confirm:
         news += ledger.stock_events(shelf, _reserve(lines, shelf, draft.warehouse_id, claimed=claimed))
     news.append(
-        order_placed(order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines))
+        order_placed(
+            order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines)
+        )
     )
     events.append(news)
     return PlacedOrder(
@@ -187,7 +203,8 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
     if missing or (retired and draft.channel != Order.Channel.IMPORT):
         wrong = [*missing, *retired]
         raise ProductUnknown(
-            f"There is no product {', '.join(map(str, wrong))} for sale.", fields={"items": [f"unknown product {one}" for one in wrong]}
+            f"There is no product {', '.join(map(str, wrong))} for sale.",
+            fields={"items": [f"unknown product {one}" for one in wrong]},
         )
     for index, item in enumerate(draft.items):
         ledger.check_quantity(item.quantity, shelf.products[item.product_id], name=f"items.{index}.quantity")
@@ -198,7 +215,9 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
 def _check_warehouse(warehouse_id: int) -> None:
     place = Warehouse.objects.filter(id=warehouse_id, is_active=True).first()
     if place is None:
-        raise WarehouseUnknown(f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]})
+        raise WarehouseUnknown(
+            f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
+        )
     if not place.is_sellable:
         raise RuleViolation(
             f"{place.name} does not sell; what lies there is not for orders.",
@@ -223,7 +242,9 @@ def _reserve(
     return reservations.reserve(demands, shelf, warehouse_id=warehouse_id, claimed=claimed) if demands else {}
 
 
-def _claim(order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatus | None, step: str, at: str, hint: str = "") -> PlacedOrder:
+def _claim(
+    order_id: int, *, allowed: frozenset[OrderStatus], status: OrderStatus | None, step: str, at: str, hint: str = ""
+) -> PlacedOrder:
     """Lock the order and set its new status (None: keep it) if the old one allows.
 
     Returns the order *before* the step, with `updated_at` as stored now. Raises OrderUnknown, IllegalTransition. Whoever
@@ -292,7 +313,7 @@ def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
         cursor.execute(
             "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity, l.returned_quantity"
             " FROM orders_orderline l JOIN inventory_product p ON p.id = l.product_id"
-            f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",  # noqa: S608
+            f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",
             list(order_ids),
         )
         for row in cursor.fetchall():
@@ -365,7 +386,10 @@ def ship_order(
     before = _claim(order_id, allowed=CAN_SHIP, status=None, step="shipped", at="")
     shipping = _split_over_lines(before.lines, quantities, open_of=lambda line: line.quantity - line.shipped_quantity)
     posted = reservations.consume(
-        _stocked(shipping, before.lines), warehouse_id=warehouse_id, reference=f"ORDER-{order_id}", occurred_at=shipped_at
+        _stocked(shipping, before.lines),
+        warehouse_id=warehouse_id,
+        reference=f"ORDER-{order_id}",
+        occurred_at=shipped_at,
     )
     lines = _add_to_lines(before.lines, shipping, "shipped_quantity")
     complete = all(line.shipped_quantity == line.quantity for line in lines)
@@ -410,11 +434,15 @@ def return_order(
     Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped), WarehouseUnknown.
     """
     before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
-    returning = _split_over_lines(before.lines, quantities, open_of=lambda line: line.shipped_quantity - line.returned_quantity)
+    returning = _split_over_lines(
+        before.lines, quantities, open_of=lambda line: line.shipped_quantity - line.returned_quantity
+    )
     shelf = read_shelf(line.product_id for line in before.lines)
     if not charges and quantities is None:
         returning = {
-            line.id: returning[line.id] for line in before.lines if line.id in returning and shelf.products[line.product_id].is_stocked
+            line.id: returning[line.id]
+            for line in before.lines
+            if line.id in returning and shelf.products[line.product_id].is_stocked
         }
     by_id = {line.id: line for line in before.lines}
     back = [
@@ -487,7 +515,9 @@ def counter_sale(
     return deliver_order(order.id, delivered_at=sold_at)
 
 
-def _split_over_lines(lines: Sequence[PlacedLine], quantities: Mapping[int, Decimal] | None, *, open_of: Any) -> dict[int, Decimal]:
+def _split_over_lines(
+    lines: Sequence[PlacedLine], quantities: Mapping[int, Decimal] | None, *, open_of: Any
+) -> dict[int, Decimal]:
     """Which line gets how much (line id → quantity) when a step names products; all that is open when it names none."""
     if quantities is None:
         found = {line.id: open_of(line) for line in lines if open_of(line) > 0}
@@ -532,7 +562,9 @@ def _add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], c
 
 def _moved_items(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal]) -> list[dict[str, Any]]:
     return [
-        {"inventory_id": line.product_id, "name": line.name, "quantity": amounts[line.id]} for line in lines if line.id in amounts
+        {"inventory_id": line.product_id, "name": line.name, "quantity": amounts[line.id]}
+        for line in lines
+        if line.id in amounts
     ]
 
 

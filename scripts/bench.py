@@ -36,11 +36,18 @@ PRODUCTS = 5000
 STOCK = Decimal(1_000_000)
 SOCKETS = 1000
 FANOUT_EVENTS = 30
-CASES: dict[str, tuple[str, str, str, dict[str, str]]] = {  # name: (kind, WorkBox path, peer path, WorkBox-only environment)
+CASES: dict[
+    str, tuple[str, str, str, dict[str, str]]
+] = {  # name: (kind, WorkBox path, peer path, WorkBox-only environment)
     "order": ("order", "/api/v1/orders/", "/orders", {"K_KEYED": "1"}),
     "order, no key": ("order", "/api/v1/orders/", "/orders", {}),
     "cycle": ("cycle", "/api/v1/orders/create_order", "/orders", {}),
-    "page, changed": ("page", "/api/v1/products/?page={n}&page_size=20", "/products?page={n}&page_size=20", {"K_NO_CACHE": "1"}),
+    "page, changed": (
+        "page",
+        "/api/v1/products/?page={n}&page_size=20",
+        "/products?page={n}&page_size=20",
+        {"K_NO_CACHE": "1"},
+    ),
     "page, unchanged": ("page", "/api/v1/products/?page={n}&page_size=20", "/products?page={n}&page_size=20", {}),
     "detail, changed": ("detail", "/api/v1/products/{n}/", "/products/{n}", {"K_NO_CACHE": "1"}),
     "detail, unchanged": ("detail", "/api/v1/products/{n}/", "/products/{n}", {}),
@@ -54,7 +61,8 @@ def peer_module() -> ModuleType | None:
     if not (folder / "compare.py").exists():
         return None
     spec = importlib.util.spec_from_file_location("compare", folder / "compare.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.HERE = ROOT / "scripts" / "bench"  # our load.lua: the same requests, plus a fresh key per order
@@ -137,7 +145,9 @@ def uvicorn(port: int, application: str, loop_options: tuple[str, ...] = ()) -> 
     ]  # fmt: skip
 
 
-def http_cases(args: argparse.Namespace, compare: ModuleType | None, services: Services, token: str) -> list[dict[str, Any]]:
+def http_cases(
+    args: argparse.Namespace, compare: ModuleType | None, services: Services, token: str
+) -> list[dict[str, Any]]:
     """Every HTTP case, WorkBox and peer interleaved, medians and ratios."""
     port, peer, peer_token, rows = free_port(), None, "", []
     database = f"root:@127.0.0.1:{services.mariadb.port}"
@@ -159,11 +169,20 @@ def http_cases(args: argparse.Namespace, compare: ModuleType | None, services: S
             for _ in range(args.rounds):
                 with environment(extra):
                     runs["workbox"].append(
-                        compare.load(f"http://127.0.0.1:{port}", (kind, ours), token, (server.pid, services.mariadb_pid), args, args.products)
+                        compare.load(
+                            f"http://127.0.0.1:{port}",
+                            (kind, ours),
+                            token,
+                            (server.pid, services.mariadb_pid),
+                            args,
+                            args.products,
+                        )
                     )
                 if peer is not None:
                     url = f"http://127.0.0.1:{args.peer_port}"
-                    runs["peer"].append(compare.load(url, (kind, theirs), peer_token, (peer.pid, services.mariadb_pid), args, 5000))
+                    runs["peer"].append(
+                        compare.load(url, (kind, theirs), peer_token, (peer.pid, services.mariadb_pid), args, 5000)
+                    )
             rows.append(report(name, runs))
     return rows
 
@@ -199,7 +218,10 @@ def report(name: str, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]
 
 
 def _print_row(name: str, who: str, row: dict[str, float], places: int = 0) -> None:
-    wide = [f"{row[key]:{width}.{places or digits}f}" for key, width, digits in zip(FIGURES, (8, 8, 8, 10, 8), (0, 1, 1, 0, 0), strict=True)]
+    wide = [
+        f"{row[key]:{width}.{places or digits}f}"
+        for key, width, digits in zip(FIGURES, (8, 8, 8, 10, 8), (0, 1, 1, 0, 0), strict=True)
+    ]
     bad = f"  ({row['bad']:.0f} answers were errors)" if row.get("bad") else ""
     print(f"{name:18} {who:8} {' '.join(wide)}{bad}", flush=True)
 
@@ -257,7 +279,10 @@ async def fan_out(
     request = "\r\n".join(lines).encode()
     for start in range(0, SOCKETS, 50):
         await asyncio.gather(
-            *(loop.create_connection(lambda: Ear(hall, request), "127.0.0.1", port) for _ in range(min(50, SOCKETS - start)))
+            *(
+                loop.create_connection(lambda: Ear(hall, request), "127.0.0.1", port)
+                for _ in range(min(50, SOCKETS - start))
+            )
         )
         await asyncio.sleep(0.05)
     await asyncio.wait_for(hall.all_open.wait(), 60)
@@ -281,7 +306,9 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(65536, hard), hard))
 
 
-def fan_out_case(args: argparse.Namespace, compare: ModuleType | None, services: Services, token: str) -> dict[str, Any]:
+def fan_out_case(
+    args: argparse.Namespace, compare: ModuleType | None, services: Services, token: str
+) -> dict[str, Any]:
     """One event to SOCKETS listeners: WorkBox on uvicorn beside the peer's hub."""
     raise_file_limit()
     from django.db import connection  # noqa: PLC0415
@@ -302,10 +329,14 @@ def fan_out_case(args: argparse.Namespace, compare: ModuleType | None, services:
 
     found: dict[str, Any] = {"case": f"fan-out to {SOCKETS}"}
     port = free_port()
-    with process(uvicorn(port, "workbox.asgi:application", ("--ws", args.ws)), port, WORKBOX_SOCKETS_PER_USER="100000") as server:
+    with process(
+        uvicorn(port, "workbox.asgi:application", ("--ws", args.ws)), port, WORKBOX_SOCKETS_PER_USER="100000"
+    ) as server:
         reader = (lambda: compare.process_tree(server.pid)) if compare else (lambda: 0.0)
         found["workbox"] = asyncio.run(fan_out(port, [f"Authorization: Bearer {token}"], mark, change, reader))
-    print(f"{found['case']:18} {'workbox':8} {found['workbox'][0]:8.1f} ms to the last, {found['workbox'][1]:6.1f} ms CPU per event")
+    print(
+        f"{found['case']:18} {'workbox':8} {found['workbox'][0]:8.1f} ms to the last, {found['workbox'][1]:6.1f} ms CPU per event"
+    )
     if compare is None:
         return found
     port = free_port()
@@ -324,15 +355,28 @@ def fan_out_case(args: argparse.Namespace, compare: ModuleType | None, services:
             time.sleep(0.1)
 
         def publish(number: int) -> None:
-            body = {"type": "inventory_update", "inventory_id": 1, "name": "Item number 1", "stock_quantity": 48, "price": 79.2, "mark": f"m{number}m"}
-            call = urllib.request.Request(f"http://127.0.0.1:{port}/publish", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            body = {
+                "type": "inventory_update",
+                "inventory_id": 1,
+                "name": "Item number 1",
+                "stock_quantity": 48,
+                "price": 79.2,
+                "mark": f"m{number}m",
+            }
+            call = urllib.request.Request(
+                f"http://127.0.0.1:{port}/publish", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
             urllib.request.urlopen(call, timeout=10).read()
 
-        found["peer"] = asyncio.run(fan_out(port, [], lambda number: f"m{number}m".encode(), publish, lambda: compare.process_tree(peer.pid)))
+        found["peer"] = asyncio.run(
+            fan_out(port, [], lambda number: f"m{number}m".encode(), publish, lambda: compare.process_tree(peer.pid))
+        )
     finally:
         peer.terminate()
         peer.wait()
-    print(f"{found['case']:18} {'peer':8} {found['peer'][0]:8.1f} ms to the last, {found['peer'][1]:6.1f} ms CPU per event")
+    print(
+        f"{found['case']:18} {'peer':8} {found['peer'][0]:8.1f} ms to the last, {found['peer'][1]:6.1f} ms CPU per event"
+    )
     ratio = [theirs / ours for ours, theirs in zip(found["workbox"], found["peer"], strict=True)]
     print(f"{found['case']:18} {'ratio':8} {ratio[0]:8.2f} x as fast,     {ratio[1]:6.2f} x as little CPU")
     return found

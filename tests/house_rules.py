@@ -160,7 +160,9 @@ def proves_nothing(tree: ast.Module, _path: str) -> Iterator[Finding]:
         called = {name_of(call.func) for call in calls(function)}
         asserts = any(isinstance(node, ast.Assert) for node in ast.walk(function))
         # Playwright's `expect(…).to_…()` waits and then asserts.
-        proves = called & {"raises", "warns", "fail", "expect"} or any(re.match(r"(django_)?assert", name) for name in called)
+        proves = called & {"raises", "warns", "fail", "expect"} or any(
+            re.match(r"(django_)?assert", name) for name in called
+        )
         if not asserts and not proves:
             yield function.lineno, f"{function.name} asserts nothing"
 

@@ -46,7 +46,9 @@ class Listener:
         self.frames.append(frame)
         return frame
 
-    async def until(self, wanted: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
+    async def until(
+        self, wanted: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any]:
         """The first coming frame that is wanted."""
         deadline = time.monotonic() + seconds
         while True:
@@ -74,7 +76,14 @@ async def listening(
     if user is not None or token is not None:
         raw = token if token is not None else await asyncio.to_thread(lambda: issue_pair(user).access)
         sent.append((b"authorization", f"Bearer {raw}".encode()))
-    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": sent, "subprotocols": [], "scheme": "ws"}
+    scope = {
+        "type": "websocket",
+        "path": path,
+        "query_string": b"",
+        "headers": sent,
+        "subprotocols": [],
+        "scheme": "ws",
+    }
     communicator = ApplicationCommunicator(application, scope)
     await communicator.send_input({"type": "websocket.connect"})
     assert (await communicator.receive_output(timeout=PATIENCE_SECONDS))["type"] == "websocket.accept"

@@ -44,7 +44,10 @@ class ServerProcess:
             "LOG_LEVEL": "WARNING",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve", "--port", str(self.port)], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+            [sys.executable, "manage.py", "serve", "--port", str(self.port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():

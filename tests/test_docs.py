@@ -41,7 +41,11 @@ def test_every_word_of_the_glossary_lives_where_it_says() -> None:
 
 def test_the_example_environment_lists_every_setting() -> None:
     pattern = re.compile(r"env\.(?:str|int|bool|list)\(\s*\"([A-Z_]+)\"")
-    sources = [ROOT / "workbox/settings.py", ROOT / "workbox/env.py", *(ROOT / "workbox/management/commands").glob("*.py")]
+    sources = [
+        ROOT / "workbox/settings.py",
+        ROOT / "workbox/env.py",
+        *(ROOT / "workbox/management/commands").glob("*.py"),
+    ]
     used = {name for source in sources for name in pattern.findall(source.read_text())}
     used |= {"SECRET_KEY", "JWT_SECRET_KEY", "DATABASE_URL"}
     listed = set(re.findall(r"^#? ?([A-Z_]+)=", read(".env.example"), re.MULTILINE))
@@ -93,7 +97,9 @@ def test_every_link_and_path_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
             assert target.startswith("http") or (document.parent / target).exists(), f"{document.name}: {target}"
-        for path in re.findall(r"`((?:docs|tests|scripts|examples|workbox|inventory|orders|accounts)/[\w/]+\.\w+)`", document.read_text()):
+        for path in re.findall(
+            r"`((?:docs|tests|scripts|examples|workbox|inventory|orders|accounts)/[\w/]+\.\w+)`", document.read_text()
+        ):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 

@@ -147,7 +147,9 @@ def test_control_without_one_transaction_an_error_leaves_half_an_order(monkeypat
         try:
             with fault(strike):  # the services' own body, statement by statement in autocommit
                 services._place.__wrapped__(
-                    services._Draft([Item(one.pk, ONE) for one in products], buyer.pk, True, None, "api", None, None, None, "")
+                    services._Draft(
+                        [Item(one.pk, ONE) for one in products], buyer.pk, True, None, "api", None, None, None, ""
+                    )
                 )
         except (OperationalError, RuntimeError):
             halves += world(buyer) != before
@@ -170,7 +172,9 @@ def test_a_process_that_dies_at_any_statement_leaves_a_whole_order_or_none(after
     context = multiprocessing.get_context("fork")
     for number in range(1, STATEMENTS_MAX):
         connections.close_all()
-        process = context.Process(target=_die_at, args=(number,), kwargs={"after": after, "buyer_id": buyer.pk, "product_ids": ids})
+        process = context.Process(
+            target=_die_at, args=(number,), kwargs={"after": after, "buyer_id": buyer.pk, "product_ids": ids}
+        )
         process.start()
         process.join(timeout=30)
         if process.exitcode == 0:

@@ -51,9 +51,13 @@ class Screen:
         while not self.stopped:
             server = random.choice(self.servers)
             try:
-                async with connect(server.ws, additional_headers={"Authorization": f"Bearer {self.token}"}) as self.socket:
+                async with connect(
+                    server.ws, additional_headers={"Authorization": f"Bearer {self.token}"}
+                ) as self.socket:
                     self.connections += 1
-                    await self.socket.send(json.dumps({"action": "subscribe", "topics": ["stock", "orders"], "since": self.cursor}))
+                    await self.socket.send(
+                        json.dumps({"action": "subscribe", "topics": ["stock", "orders"], "since": self.cursor})
+                    )
                     async for text in self.socket:
                         self.take(json.loads(text))
             except (OSError, WebSocketException, TimeoutError):
@@ -69,12 +73,19 @@ class Screen:
         if frame["type"] == "inventory_update":
             known = self.stock.get(frame["inventory_id"])
             assert known is None or known[0] < frame["version"], "facts of one product come in order"
-            self.stock[frame["inventory_id"]] = (frame["version"], frame["on_hand"], frame["reserved"], frame["stock_quantity"])
+            self.stock[frame["inventory_id"]] = (
+                frame["version"],
+                frame["on_hand"],
+                frame["reserved"],
+                frame["stock_quantity"],
+            )
 
 
 def truth(products: list[Product]) -> dict[int, tuple[int, float, float, float]]:
     rows = ProductStock.objects.filter(product__in=products)
-    return {row.product_id: (row.version, float(row.on_hand), float(row.reserved), float(row.available)) for row in rows}
+    return {
+        row.product_id: (row.version, float(row.on_hand), float(row.reserved), float(row.available)) for row in rows
+    }
 
 
 class Writers:
@@ -133,7 +144,9 @@ def _sequence_all() -> int:
 
 def expected_seqs(first: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT seq FROM core_event WHERE seq > %s AND topic IN ('stock', 'orders') ORDER BY seq", [first])
+        cursor.execute(
+            "SELECT seq FROM core_event WHERE seq > %s AND topic IN ('stock', 'orders') ORDER BY seq", [first]
+        )
         return [seq for (seq,) in cursor.fetchall()]
 
 
@@ -160,7 +173,9 @@ def _in_thread(function: Any, *args: Any) -> Any:
 async def watch(servers: list[ServerProcess], story: Any, *, screens: int = 20) -> tuple[list[Screen], float, Any]:
     """Open screens, run the story while writers write, then wait until all screens show the truth."""
     buyer, products = await asyncio.to_thread(_in_thread, lambda: drills.shop(products=6, stock=30))
-    clerk = await asyncio.to_thread(_in_thread, lambda: User.objects.create_user("screen", "screen@example.com", role="clerk"))
+    clerk = await asyncio.to_thread(
+        _in_thread, lambda: User.objects.create_user("screen", "screen@example.com", role="clerk")
+    )
     tokens = [await asyncio.to_thread(_in_thread, lambda: issue_pair(clerk).access) for _ in range(screens)]
     first = await asyncio.to_thread(_in_thread, _sequence_all)
     Screen.all.clear()

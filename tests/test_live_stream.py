@@ -31,11 +31,13 @@ async def _stop_the_tailer() -> AsyncIterator[None]:
     await stream.stop_hub()
 
 
-def in_thread(function, *args, **kwargs):  # noqa: ANN001, ANN002, ANN003, ANN201
+def in_thread(function, *args, **kwargs):
     return sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
 
 
-async def test_every_listener_hears_an_order_with_the_seeds_keys(make_product: MakeProduct, make_user: MakeUser) -> None:
+async def test_every_listener_hears_an_order_with_the_seeds_keys(
+    make_product: MakeProduct, make_user: MakeUser
+) -> None:
     buyer, clerk = await in_thread(make_user, "user"), await in_thread(make_user, "clerk")
     lamp = await in_thread(make_product, "Laptop", stock=50, price="999.99")
     async with listening(clerk) as one, listening(clerk) as two, listening(buyer) as three:
@@ -84,7 +86,9 @@ async def test_a_cursor_resumes_without_loss_or_doubles(make_product: MakeProduc
         assert all(frame["cursor"] > since for frame in seen)
 
 
-async def test_without_a_subscribe_message_everything_comes_after_a_second(make_product: MakeProduct, make_user: MakeUser) -> None:
+async def test_without_a_subscribe_message_everything_comes_after_a_second(
+    make_product: MakeProduct, make_user: MakeUser
+) -> None:
     clerk = await in_thread(make_user, "clerk")
     lamp = await in_thread(make_product, stock=0)
     async with listening(clerk) as listener:
@@ -94,7 +98,9 @@ async def test_without_a_subscribe_message_everything_comes_after_a_second(make_
         assert update["on_hand"] == 3
 
 
-async def test_a_cursor_that_is_too_old_or_from_elsewhere_is_told_so(make_product: MakeProduct, make_user: MakeUser) -> None:
+async def test_a_cursor_that_is_too_old_or_from_elsewhere_is_told_so(
+    make_product: MakeProduct, make_user: MakeUser
+) -> None:
     clerk = await in_thread(make_user, "clerk")
     await in_thread(make_product, stock=5)
     await in_thread(events.sequence_pending)
@@ -119,7 +125,9 @@ async def test_a_token_in_the_url_is_not_looked_at(db: None) -> None:
         assert await listener.closed_with() == 4401
 
 
-async def test_a_role_taken_away_ends_the_socket_before_the_next_frame(make_product: MakeProduct, make_user: MakeUser) -> None:
+async def test_a_role_taken_away_ends_the_socket_before_the_next_frame(
+    make_product: MakeProduct, make_user: MakeUser
+) -> None:
     admin, clerk = await in_thread(make_user, "admin"), await in_thread(make_user, "clerk")
     lamp = await in_thread(make_product, stock=5)
     async with listening(clerk) as listener:

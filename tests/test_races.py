@@ -187,7 +187,8 @@ def test_sequencers_that_die_leave_no_gap_and_no_double() -> None:
     runner.start()
     chance = random.Random(12)
     outcomes = drills.in_threads(
-        [lambda: str(bool(services.place_order([Item(chance.choice(made).pk, ONE)], user_id=buyer.pk)))] * 400, threads=16
+        [lambda: str(bool(services.place_order([Item(chance.choice(made).pk, ONE)], user_id=buyer.pk)))] * 400,
+        threads=16,
     )
     stop.set()
     runner.join(timeout=30)

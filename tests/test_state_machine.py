@@ -7,7 +7,14 @@ import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from accounts.models import User
 from inventory.errors import AlreadyReversed, InsufficientStock
@@ -84,7 +91,9 @@ class Shop(RuleBasedStateMachine):
     def count(self, product: int, place: int, counted: Decimal) -> None:
         posted = None
         try:
-            posted = act(ledger.set_quantity, self.products[product], on_hand=counted, warehouse_id=self.places[place].pk)
+            posted = act(
+                ledger.set_quantity, self.products[product], on_hand=counted, warehouse_id=self.places[place].pk
+            )
         except InsufficientStock:
             assert counted < self.promised.get((product, place), ZERO)
             return
@@ -109,7 +118,12 @@ class Shop(RuleBasedStateMachine):
 
     def plan(self, wanted: list[tuple[int, Decimal]]) -> list[tuple[int, int, Decimal]] | None:
         """Where each line comes from: alone by priority, else split; None when something is short."""
-        free = {(product, place): self.free(product, place) for product in range(3) for place in range(3) if self.sellable[place]}
+        free = {
+            (product, place): self.free(product, place)
+            for product in range(3)
+            for place in range(3)
+            if self.sellable[place]
+        }
         takes = []
         for product, quantity in wanted:
             mine = [place for place in range(3) if (product, place) in free]

@@ -141,7 +141,9 @@ def oversell(*, threads: int = 64, orders: int = 2000, units: int = 500) -> Repo
     stock = ProductStock.objects.get(product=lamp)
     report.figures = {"wanted": orders, "units": units, **outcomes, "available_left": stock.available}
     report.expect(outcomes["placed"] == min(units, orders), f"{outcomes['placed']} orders were placed on {units} units")
-    report.expect(outcomes[InsufficientStock.__name__] == max(orders - units, 0), "a refusal was not insufficient_stock")
+    report.expect(
+        outcomes[InsufficientStock.__name__] == max(orders - units, 0), "a refusal was not insufficient_stock"
+    )
     report.expect(not crashes(outcomes), f"crashes: {crashes(outcomes)}")
     report.expect(stock.reserved == min(units, orders), f"{stock.reserved} are reserved")
     _books_balance(report)
@@ -207,7 +209,9 @@ def twins(*, threads: int = 50, keys: int = 20) -> Report:
     report.figures = {**outcomes, "orders": placed, "different_bodies": sum(len(one) for one in bodies.values())}
     report.expect(placed == keys, f"{placed} orders for {keys} keys")
     report.expect(all(len(one) == 1 for one in bodies.values()), "twins got different answers")
-    report.expect(outcomes["first"] + outcomes["replayed"] == keys * threads, f"not every twin was answered: {outcomes}")
+    report.expect(
+        outcomes["first"] + outcomes["replayed"] == keys * threads, f"not every twin was answered: {outcomes}"
+    )
     _books_balance(report)
     return report
 
@@ -237,7 +241,9 @@ def transitions(*, threads: int = 3, rounds: int = 100) -> Report:
         outcome = in_threads(acts, threads=threads * 3)
         totals += outcome
         status = Order.objects.get(id=order.id).status
-        report.expect(outcome["confirm"] <= 1 and outcome["cancel"] <= 1 and outcome["ship"] <= 1, f"a step ran twice: {outcome}")
+        report.expect(
+            outcome["confirm"] <= 1 and outcome["cancel"] <= 1 and outcome["ship"] <= 1, f"a step ran twice: {outcome}"
+        )
         report.expect(not (outcome["cancel"] and outcome["ship"]), f"order {order.id} was both cancelled and shipped")
         expected = "cancelled" if outcome["cancel"] else "shipped" if outcome["ship"] else "confirmed"
         report.expect(status == expected, f"order {order.id} is {status}, expected {expected}")
@@ -290,7 +296,9 @@ def stream(*, writers: int = 16, orders: int = 400) -> Report:
     committed = Event.objects.filter(seq__gt=first).count()
     pending = Event.objects.filter(seq__isnull=True).count()
     report.figures = {**outcomes, "committed_events": committed, "seen": len(seen), "without_seq": pending}
-    report.expect(seen == list(range(first + 1, first + 1 + committed)), "the follower missed, doubled or reordered events")
+    report.expect(
+        seen == list(range(first + 1, first + 1 + committed)), "the follower missed, doubled or reordered events"
+    )
     report.expect(committed == 2 * outcomes["placed"], f"{committed} events for {outcomes['placed']} orders")
     report.expect(pending == 0, f"{pending} events were left without a seq")
     return report

@@ -51,7 +51,9 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
         }
     else:
         url = url or f"sqlite:///{BASE_DIR / 'var' / 'workbox.sqlite3'}"
-        config = env.db_url_config(url.replace("mysql+pymysql://", "mysql://", 1).replace("mysql+mysqldb://", "mysql://", 1))
+        config = env.db_url_config(
+            url.replace("mysql+pymysql://", "mysql://", 1).replace("mysql+mysqldb://", "mysql://", 1)
+        )
     if config["ENGINE"].endswith("sqlite3"):
         Path(config["NAME"]).parent.mkdir(parents=True, exist_ok=True)
         return config | {
@@ -83,4 +85,3 @@ def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
             },
         }
     return config
-

@@ -32,7 +32,9 @@ class UnitOfMeasure(models.Model):
     code = models.CharField(max_length=20, unique=True)
     name = models.CharField(max_length=60)
     decimal_places = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(QUANTITY_PLACES)], help_text="0 for whole pieces, 3 for grams in a kilogram."
+        default=0,
+        validators=[MaxValueValidator(QUANTITY_PLACES)],
+        help_text="0 for whole pieces, 3 for grams in a kilogram.",
     )
 
     class Meta:
@@ -60,7 +62,9 @@ class Product(models.Model):
     category = models.ForeignKey(Category, on_delete=models.PROTECT, null=True, blank=True, related_name="products")
     unit = models.ForeignKey(UnitOfMeasure, on_delete=models.PROTECT, related_name="products")
     price = MoneyField(default=Decimal(0), validators=[MinValueValidator(Decimal(0)), MaxValueValidator(MONEY_MAX)])
-    unit_cost = MoneyField(null=True, blank=True, validators=[MinValueValidator(Decimal(0)), MaxValueValidator(MONEY_MAX)])
+    unit_cost = MoneyField(
+        null=True, blank=True, validators=[MinValueValidator(Decimal(0)), MaxValueValidator(MONEY_MAX)]
+    )
     reorder_threshold = QuantityField(
         default=Decimal(10), validators=[MinValueValidator(Decimal(0)), MaxValueValidator(QUANTITY_MAX)]
     )
@@ -78,7 +82,9 @@ class Product(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                name="product_price_not_negative", condition=Q(price__gte=0), violation_error_message="A price may not be negative."
+                name="product_price_not_negative",
+                condition=Q(price__gte=0),
+                violation_error_message="A price may not be negative.",
             ),
             models.CheckConstraint(
                 name="product_cost_not_negative",
@@ -109,7 +115,9 @@ class Barcode(models.Model):
         ordering = ["code"]
         constraints = [
             models.CheckConstraint(
-                name="barcode_pack_positive", condition=Q(pack_quantity__gt=0), violation_error_message="A pack holds more than nothing."
+                name="barcode_pack_positive",
+                condition=Q(pack_quantity__gt=0),
+                violation_error_message="A pack holds more than nothing.",
             )
         ]
 

@@ -92,7 +92,11 @@ class ProductStock(models.Model):
     on_hand = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     reserved = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     available = QuantityField(
-        max_digits=18, default=Decimal(0), editable=False, db_index=True, help_text="On hand − reserved over sellable warehouses."
+        max_digits=18,
+        default=Decimal(0),
+        editable=False,
+        db_index=True,
+        help_text="On hand − reserved over sellable warehouses.",
     )
     version = models.BigIntegerField(default=0, editable=False)
 
@@ -100,7 +104,10 @@ class ProductStock(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="stock_totals_make_sense",
-                condition=Q(reserved__gte=0) & Q(reserved__lte=F("on_hand")) & Q(available__gte=0) & Q(available__lte=F("on_hand")),
+                condition=Q(reserved__gte=0)
+                & Q(reserved__lte=F("on_hand"))
+                & Q(available__gte=0)
+                & Q(available__lte=F("on_hand")),
                 violation_error_message="More is promised than there is.",
             )
         ]
@@ -130,7 +137,9 @@ class StockOperation(AppendOnly):
     )
     request_id = models.CharField(max_length=64, blank=True)
     reverses = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversed_by")
-    occurred_at = models.DateTimeField(db_index=True, help_text="When it happened; earlier than recorded only for imports.")
+    occurred_at = models.DateTimeField(
+        db_index=True, help_text="When it happened; earlier than recorded only for imports."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -161,7 +170,9 @@ class StockMovement(AppendOnly):
         ]
         constraints = [
             models.CheckConstraint(
-                name="movement_not_zero", condition=~Q(quantity=0), violation_error_message="A movement of nothing is no movement."
+                name="movement_not_zero",
+                condition=~Q(quantity=0),
+                violation_error_message="A movement of nothing is no movement.",
             ),
             models.CheckConstraint(
                 name="movement_sign_follows_type",
@@ -197,13 +208,16 @@ class Reservation(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["holder_type", "holder_id", "level"], name="one_reservation_per_holder_and_level"),
+            models.UniqueConstraint(
+                fields=["holder_type", "holder_id", "level"], name="one_reservation_per_holder_and_level"
+            ),
             models.CheckConstraint(
-                name="reservation_not_negative", condition=Q(quantity__gte=0), violation_error_message="A promise cannot be negative."
+                name="reservation_not_negative",
+                condition=Q(quantity__gte=0),
+                violation_error_message="A promise cannot be negative.",
             ),
         ]
         ordering = ["-id"]
 
     def __str__(self) -> str:
         return f"reservation {self.pk}"
-

@@ -29,7 +29,17 @@ from workbox.core.errors import Conflict, Invalid, RuleViolation
 DEFAULT_UNIT = "piece"
 SKU_STEM_LENGTH = 24
 EDITABLE = frozenset(
-    {"sku", "name", "description", "price", "unit_cost", "reorder_threshold", "reorder_quantity", "is_active", "is_stocked"}
+    {
+        "sku",
+        "name",
+        "description",
+        "price",
+        "unit_cost",
+        "reorder_threshold",
+        "reorder_quantity",
+        "is_active",
+        "is_stocked",
+    }
 )
 
 
@@ -59,7 +69,9 @@ def unit_coded(code: str | None) -> UnitOfMeasure:
         if code.lower() == DEFAULT_UNIT:
             return UnitOfMeasure.objects.get_or_create(code=DEFAULT_UNIT, defaults={"name": "Piece"})[0]
         known = ", ".join(UnitOfMeasure.objects.values_list("code", flat=True))
-        raise Invalid(f"There is no unit of measure “{code}”; known: {known}.", fields={"unit_of_measure": ["unknown unit"]})
+        raise Invalid(
+            f"There is no unit of measure “{code}”; known: {known}.", fields={"unit_of_measure": ["unknown unit"]}
+        )
     return found
 
 
@@ -101,7 +113,9 @@ def create_product(
         if opening.quantity < 0:
             raise Invalid("Stock may not be negative.", fields={"stock_quantity": ["may not be negative"]})
         warehouse_id = opening.warehouse_id or default_warehouse().pk
-        line = Movement(product.pk, warehouse_id, MovementType.PURCHASE, opening.quantity, opening.unit_cost or product.unit_cost)
+        line = Movement(
+            product.pk, warehouse_id, MovementType.PURCHASE, opening.quantity, opening.unit_cost or product.unit_cost
+        )
         post([line], kind=StockOperation.Kind.OPENING, reason="Opening stock", actor_id=actor_id)
     return product
 
@@ -217,7 +231,9 @@ def _save(product: Product) -> None:
     except IntegrityError as error:
         if Product.objects.filter(sku=product.sku).exclude(pk=product.pk).exists():
             raise RuleViolation(
-                f"The SKU {product.sku} is in use; choose another one.", code="duplicate_sku", fields={"sku": ["already in use"]}
+                f"The SKU {product.sku} is in use; choose another one.",
+                code="duplicate_sku",
+                fields={"sku": ["already in use"]},
             ) from error
         raise
 

@@ -86,7 +86,9 @@ def check_quantity(quantity: Decimal, product: ShelfProduct, *, name: str = "qua
         raise Invalid(f"{name} may be at most {QUANTITY_MAX}.", fields={name: [f"may be at most {QUANTITY_MAX}"]})
     if not has_places(quantity, product.decimal_places):
         message = (
-            "must be a whole number" if product.decimal_places == 0 else f"may have at most {product.decimal_places} decimal places"
+            "must be a whole number"
+            if product.decimal_places == 0
+            else f"may have at most {product.decimal_places} decimal places"
         )
         raise Invalid(f"{name} of {product.name} ({product.sku}) {message}.", fields={name: [message]})
 
@@ -117,14 +119,34 @@ def post(
     operation_id = insert_rows(
         StockOperation._meta.db_table,
         _OPERATION_COLUMNS,
-        [(kind, reason, reference, actor_id or context.actor_id.get(), context.request_id.get(), reverses_id, now, utc_text())],
+        [
+            (
+                kind,
+                reason,
+                reference,
+                actor_id or context.actor_id.get(),
+                context.request_id.get(),
+                reverses_id,
+                now,
+                utc_text(),
+            )
+        ],
     )[0]
     after = change(deltas)
     movement_ids = insert_rows(
         StockMovement._meta.db_table,
         _MOVEMENT_COLUMNS,
         [
-            (operation_id, line.product_id, line.warehouse_id, line.movement_type, line.quantity, line.unit_cost, balance, now)
+            (
+                operation_id,
+                line.product_id,
+                line.warehouse_id,
+                line.movement_type,
+                line.quantity,
+                line.unit_cost,
+                balance,
+                now,
+            )
             for line, balance in zip(movements, _balances(movements, after), strict=True)
         ],
     )
@@ -228,8 +250,12 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     shelf = read_shelf(product_ids, hold_first=retrying())
     missing = sorted(product_ids - shelf.products.keys())
     if missing:
-        raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]})
-    found = {(line.product_id, line.warehouse_id): shelf.level(line.product_id, line.warehouse_id) for line in movements}
+        raise ProductUnknown(
+            f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]}
+        )
+    found = {
+        (line.product_id, line.warehouse_id): shelf.level(line.product_id, line.warehouse_id) for line in movements
+    }
     new = {pair for pair, level in found.items() if level is None}
     closed = {warehouse_id for (_, warehouse_id), level in found.items() if level is not None and not level.is_open}
     if closed:
@@ -238,7 +264,9 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
         product = shelf.products[line.product_id]
         check_quantity(line.quantity, product)
         if not product.is_stocked:
-            raise RuleViolation(f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked")
+            raise RuleViolation(
+                f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked"
+            )
     if new:
         _check_warehouses({warehouse_id for _, warehouse_id in new})
         ensure_levels(new)
@@ -271,7 +299,9 @@ def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int,
             left = level.available + consumed + wanted[level.id]
             if left < 0:
                 product = shelf.products[level.product_id]
-                shortages.append(Shortage(product.id, product.sku, product.name, -wanted[level.id], level.available + consumed))
+                shortages.append(
+                    Shortage(product.id, product.sku, product.name, -wanted[level.id], level.available + consumed)
+                )
     if shortages:
         raise InsufficientStock(shortages)
     return deltas
@@ -296,7 +326,9 @@ def default_warehouse() -> Warehouse:
     """Where stock goes when nobody names a place: the open, sellable warehouse with the lowest priority number."""
     found = Warehouse.objects.filter(is_active=True, is_sellable=True).order_by("priority", "id").first()
     if found is None:
-        raise RuleViolation("There is no sellable warehouse yet; create one first (POST /api/v1/warehouses/).", code="no_warehouse")
+        raise RuleViolation(
+            "There is no sellable warehouse yet; create one first (POST /api/v1/warehouses/).", code="no_warehouse"
+        )
     return found
 
 

@@ -106,7 +106,7 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
         " JOIN inventory_productstock s ON s.product_id = p.id"
         " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
         " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-        f" WHERE p.id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
+        f" WHERE p.id IN ({marks(len(ids))})",
         ids,
     ).fetchall()
     for row in rows:
@@ -120,7 +120,14 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
         if row[11] is not None:
             shelf.levels[product_id].append(
                 ShelfLevel(
-                    row[11], product_id, row[12], as_quantity(row[13]), as_quantity(row[14]), bool(row[15]), row[16], bool(row[17])
+                    row[11],
+                    product_id,
+                    row[12],
+                    as_quantity(row[13]),
+                    as_quantity(row[14]),
+                    bool(row[15]),
+                    row[16],
+                    bool(row[17]),
                 )
             )
     for levels in shelf.levels.values():
@@ -144,7 +151,10 @@ def hold(product_ids: Iterable[int]) -> None:
 def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
     """Make empty levels for (product id, warehouse id) pairs that have none; concurrent makers of one pair are fine."""
     StockLevel.objects.bulk_create(
-        [StockLevel(product_id=product_id, warehouse_id=warehouse_id) for product_id, warehouse_id in sorted(set(pairs))],
+        [
+            StockLevel(product_id=product_id, warehouse_id=warehouse_id)
+            for product_id, warehouse_id in sorted(set(pairs))
+        ],
         ignore_conflicts=True,
     )
 
@@ -276,12 +286,14 @@ def _read_after(products: list[int]) -> dict[int, StockAfter]:
         " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
         " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-        f" WHERE s.product_id IN ({marks(len(products))})",  # noqa: S608
+        f" WHERE s.product_id IN ({marks(len(products))})",
         products,
     ).fetchall()
     for row in rows:
         stock = after.get(row[0])
         if stock is None:
-            stock = after[row[0]] = StockAfter(row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {})
+            stock = after[row[0]] = StockAfter(
+                row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {}
+            )
         stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
     return after

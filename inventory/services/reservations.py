@@ -158,7 +158,7 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
             "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id, r.quantity, w.is_sellable"
             " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
             " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0 ORDER BY r.level_id, r.id",  # noqa: S608
+            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0 ORDER BY r.level_id, r.id",
             [ORDER_LINE, *ids],
         )
         return [Open(*row[:5], quantity=as_quantity(row[5]), is_sellable=bool(row[6])) for row in cursor.fetchall()]
@@ -205,7 +205,11 @@ def consume(
     for line_id, quantity in wanted:
         needed = quantity
         for one in held:
-            if one.holder_id != line_id or (warehouse_id is not None and one.warehouse_id != warehouse_id) or needed <= 0:
+            if (
+                one.holder_id != line_id
+                or (warehouse_id is not None and one.warehouse_id != warehouse_id)
+                or needed <= 0
+            ):
                 continue
             taken = min(one.quantity, needed)
             movements.append(Movement(one.product_id, one.warehouse_id, MovementType.SALE, -taken))
@@ -245,6 +249,6 @@ def _reduce(reductions: Sequence[tuple[int, Decimal]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"
-            f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",  # noqa: S608
+            f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",
             [*values, *ids],
         )

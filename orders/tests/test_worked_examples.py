@@ -57,7 +57,10 @@ def test_all_shortages_come_in_one_error_and_nothing_is_written(make_product: Ma
     lamp, cable, desk = make_product(stock=1), make_product("Cable", stock=0), make_product("Desk", stock=9)
     with pytest.raises(InsufficientStock) as short:
         services.place_order([Item(lamp.pk, D(2)), Item(cable.pk, D(1)), Item(desk.pk, D(1))], user_id=customer.pk)
-    assert [(one.product_id, one.requested, one.available) for one in short.value.shortages] == [(lamp.pk, 2, 1), (cable.pk, 1, 0)]
+    assert [(one.product_id, one.requested, one.available) for one in short.value.shortages] == [
+        (lamp.pk, 2, 1),
+        (cable.pk, 1, 0),
+    ]
     assert "Available: 1, Requested: 2" in short.value.detail
     assert (numbers(lamp), numbers(desk)) == ((1, 0, 1), (9, 0, 9))
 
@@ -83,7 +86,9 @@ def test_a_line_is_split_only_when_no_warehouse_can_fill_it_alone(
     assert numbers(lamp) == (8, 8, 0)
 
 
-def test_stock_in_quarantine_is_on_hand_but_not_for_sale(make_product: MakeProduct, quarantine: Warehouse, customer: User) -> None:
+def test_stock_in_quarantine_is_on_hand_but_not_for_sale(
+    make_product: MakeProduct, quarantine: Warehouse, customer: User
+) -> None:
     lamp = make_product(stock=1)
     put(lamp, quarantine, "9")
     assert numbers(lamp) == (10, 0, 1)
@@ -173,6 +178,8 @@ def test_placing_takes_the_same_few_statements_whatever_the_number_of_lines(
     make_product: MakeProduct, customer: User, count: int
 ) -> None:
     items = [Item(make_product(f"Item {index}", stock=5).pk, D(1)) for index in range(count)]
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         services.place_order(items, user_id=customer.pk)
     assert len(queries) <= 9, [query["sql"][:100] for query in queries]

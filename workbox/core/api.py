@@ -189,7 +189,7 @@ class ApiView(APIView):
             method = (request.method or "").lower()
             handler = getattr(self, method, None) if method in self.http_method_names else None
             response = (handler or self.http_method_not_allowed)(asked, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (the edge: what is not ours to name is raised again)
+        except Exception as error:
             named = as_domain_error(error)
             if named is None:
                 raise
@@ -375,7 +375,9 @@ def page_body(request: HttpRequest | Request, rows: list[Any], count: int, offse
     }
 
 
-def read_page(request: HttpRequest | Request, found: QuerySet[Any], rows_of: Callable[[list[int]], list[Any]]) -> dict[str, Any]:
+def read_page(
+    request: HttpRequest | Request, found: QuerySet[Any], rows_of: Callable[[list[int]], list[Any]]
+) -> dict[str, Any]:
     """One page of `found`: it is cut on the primary key first, then `rows_of(ids)` joins what the page shows."""
     return page_of(
         request,
@@ -442,7 +444,11 @@ def page_schema(rows: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": ["count", "next", "previous", "results"],
         "properties": {
-            "count": {"type": ["integer", "null"], "description": f"Exact up to {COUNT_MAX}; null with a cursor.", "example": 1},
+            "count": {
+                "type": ["integer", "null"],
+                "description": f"Exact up to {COUNT_MAX}; null with a cursor.",
+                "example": 1,
+            },
             "next": link,
             "previous": link,
             "results": rows,

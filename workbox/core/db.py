@@ -51,7 +51,9 @@ def error_code(error: BaseException) -> int:
 
 def is_contention(error: BaseException) -> bool:
     """True when the database gave way to somebody else and the same work may be tried again."""
-    return error_code(error) in CONTENTION_CODES or "database is locked" in str(error) or "table is locked" in str(error)
+    return (
+        error_code(error) in CONTENTION_CODES or "database is locked" in str(error) or "table is locked" in str(error)
+    )
 
 
 def is_lost_connection(error: BaseException) -> bool:

@@ -144,7 +144,9 @@ def sequence_pending() -> int:
                     "UPDATE core_event SET seq = id + %s WHERE id BETWEEN %s AND %s", [seq + 1 - first, first, last]
                 )
                 seq += last - first + 1
-            cursor.execute("UPDATE core_eventcursor SET seq = %s, updated_at = %s WHERE name = %s", [seq, utc_text(), SEQUENCER])
+            cursor.execute(
+                "UPDATE core_eventcursor SET seq = %s, updated_at = %s WHERE name = %s", [seq, utc_text(), SEQUENCER]
+            )
     if ids:
         # Once more, in case the writer died between its commit and its own announcement.
         _renew_versions((STOCK, ORDERS, CATALOG), ring=False)

@@ -47,7 +47,9 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
     if not key:
         return Answer(*transact(work))
     if len(key) > KEY_LENGTH_MAX or not key.isprintable():
-        raise Invalid(f"Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.", code="idempotency_key_invalid")
+        raise Invalid(
+            f"Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.", code="idempotency_key_invalid"
+        )
 
     def with_key() -> Answer:
         row_id = _claim(user_id, key, fingerprint)
@@ -75,7 +77,8 @@ def _claim(user_id: int, key: str, fingerprint: str) -> int:
         if error_code(error) != LOCK_WAIT_TIMEOUT:
             raise
         raise Conflict(
-            "The first request with this Idempotency-Key is still running; ask again in a moment.", code="idempotency_in_progress"
+            "The first request with this Idempotency-Key is still running; ask again in a moment.",
+            code="idempotency_in_progress",
         ) from error
 
 

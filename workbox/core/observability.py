@@ -15,7 +15,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from workbox.core import context
 
-REQUESTS = Counter("workbox_http_requests_total", "Requests by method, route and status.", ["method", "route", "status"])
+REQUESTS = Counter(
+    "workbox_http_requests_total", "Requests by method, route and status.", ["method", "route", "status"]
+)
 REQUEST_SECONDS = Histogram(
     "workbox_http_request_seconds",
     "Time to answer a request.",
@@ -88,7 +90,9 @@ class RequestMiddleware:
 
 def configure_logging(options: dict[str, str]) -> None:
     """Route the standard library's and structlog's records through one formatter: JSON lines, or colours on a console."""
-    renderer: Any = structlog.processors.JSONRenderer() if options["format"] == "json" else structlog.dev.ConsoleRenderer()
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if options["format"] == "json" else structlog.dev.ConsoleRenderer()
+    )
     shared = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,

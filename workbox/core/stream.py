@@ -319,10 +319,17 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self.hub.per_user[viewer.id] += 1
         LIVE_SOCKETS.inc()
         loop = asyncio.get_running_loop()
-        await self._tell("hello", cursor=self.hub.position, heartbeat_seconds=settings.WORKBOX_HEARTBEAT_SECONDS, topics=sorted(TOPICS))
+        await self._tell(
+            "hello",
+            cursor=self.hub.position,
+            heartbeat_seconds=settings.WORKBOX_HEARTBEAT_SECONDS,
+            topics=sorted(TOPICS),
+        )
         self._timers.append(loop.call_later(SUBSCRIBE_WAIT_SECONDS, self._subscribe_default))
         if expires_at is not None:
-            self._timers.append(loop.call_later(max(expires_at - time.time(), 0), self._close_soon, CLOSE_UNAUTHENTICATED))
+            self._timers.append(
+                loop.call_later(max(expires_at - time.time(), 0), self._close_soon, CLOSE_UNAUTHENTICATED)
+            )
 
     async def _refuse(self, code: int, reason: str) -> None:
         # Accept first: a refused handshake reaches browsers as a bare 1006, without the code that says what to do.
@@ -370,8 +377,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _subscribe(self, message: dict[str, Any]) -> None:
         topics = message.get("topics", sorted(TOPICS))
         since = message.get("since")
-        if not isinstance(topics, list) or any(topic not in TOPICS for topic in topics if isinstance(topic, str)) or not all(
-            isinstance(topic, str) for topic in topics
+        if (
+            not isinstance(topics, list)
+            or any(topic not in TOPICS for topic in topics if isinstance(topic, str))
+            or not all(isinstance(topic, str) for topic in topics)
         ):
             await self._tell("error", code="unknown_topic", detail=f"Known topics: {', '.join(sorted(TOPICS))}.")
             return
@@ -401,7 +410,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
             forgotten, newest = await database_sync_to_async(_range)()
             if since > newest or since < forgotten:
                 socket.position = max(newest, self.hub.position)
-                await self._tell("resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor.")
+                await self._tell(
+                    "resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor."
+                )
             else:
                 socket.position = since
         await self._tell("subscribed", topics=sorted(socket.topics), cursor=socket.position)
@@ -412,14 +423,20 @@ class LiveConsumer(AsyncWebsocketConsumer):
         while not self.hub.join(socket, self._recheck):
             rows = await database_sync_to_async(events.read_after)(socket.position, limit=TAIL_PAGE)
             for row in rows:
-                if row.topic == events.ACCESS and row.subject_id == socket.viewer.id and not await self._still_allowed(socket):
+                if (
+                    row.topic == events.ACCESS
+                    and row.subject_id == socket.viewer.id
+                    and not await self._still_allowed(socket)
+                ):
                     return
                 if socket.wants(row):
                     await self.send(text_data=row.frame())
                 socket.position = row.seq
             if not rows:  # pruned between two reads
                 socket.position = self.hub.position
-                await self._tell("resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor.")
+                await self._tell(
+                    "resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor."
+                )
 
     def _recheck(self, socket: Socket) -> None:
         async def go_on() -> None:
