@@ -19,7 +19,10 @@ def inventory_update(
     version: int,
     levels: Iterable[tuple[int, Decimal, Decimal]],
 ) -> NewEvent:
-    """A product's stock (and price) as it is now, in all and per warehouse: `levels` are (warehouse id, on hand, reserved)."""
+    """A product's stock (and price) as it is now, in all and per warehouse.
+
+    `levels` are (warehouse id, on hand, reserved).
+    """
     payload: dict[str, Any] = {
         "inventory_id": product_id,
         "name": name,

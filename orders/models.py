@@ -115,7 +115,10 @@ class OrderLine(models.Model):
 
 
 class Shipment(models.Model):
-    """Goods of one order that left in one go; its lines are the movements of its operation (none when it held charges only)."""
+    """Goods of one order that left in one go.
+
+    Its lines are the movements of its operation (none when it held charges only).
+    """
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")

@@ -139,14 +139,14 @@ def _place(draft: _Draft) -> PlacedOrder:
     order_id = insert_rows(
         Order._meta.db_table,
         (
-            "user_id", "customer_id", "warehouse_id", "status", "channel", "total_amount", "external_reference", "notes",
-            "placed_at", "confirmed_at", "created_at", "updated_at",
+            "user_id", "customer_id", "warehouse_id", "status", "channel", "total_amount", "external_reference",
+            "notes", "placed_at", "confirmed_at", "created_at", "updated_at",
         ),
         [
             (
                 draft.user_id, draft.customer_id, draft.warehouse_id, status.value, draft.channel, total,
-                draft.external_reference, draft.notes, utc_text(placed_at), utc_text(placed_at) if draft.confirm else None,
-                utc_text(now), utc_text(now),
+                draft.external_reference, draft.notes, utc_text(placed_at),
+                utc_text(placed_at) if draft.confirm else None, utc_text(now), utc_text(now),
             )
         ],
     )[0]  # fmt: skip
@@ -247,8 +247,8 @@ def _claim(
 ) -> PlacedOrder:
     """Lock the order and set its new status (None: keep it) if the old one allows.
 
-    Returns the order *before* the step, with `updated_at` as stored now. Raises OrderUnknown, IllegalTransition. Whoever
-    comes second waits here and then sees the first one's status.
+    Returns the order *before* the step, with `updated_at` as stored now. Raises OrderUnknown, IllegalTransition.
+    Whoever comes second waits here and then sees the first one's status.
     """
     stamp = f", {at} = COALESCE({at}, %s)" if at else ""
     moment = datetime.now(UTC)
@@ -311,7 +311,8 @@ def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
         return found
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity, l.returned_quantity"
+            "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity,"
+            " l.returned_quantity"
             " FROM orders_orderline l JOIN inventory_product p ON p.id = l.product_id"
             f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",
             list(order_ids),
@@ -429,9 +430,9 @@ def return_order(
 ) -> PlacedOrder:
     """Goods come back into a warehouse: `return` movements are posted; `on_hand` and `available` rise there.
 
-    `quantities` (product id → quantity) returns a part; None returns everything that was shipped. Without a warehouse goods
-    go to the default one. `charges` False keeps charges (postage) out of a full return. The order keeps its status.
-    Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped), WarehouseUnknown.
+    `quantities` (product id → quantity) returns a part; None returns everything that was shipped. Without a warehouse
+    goods go to the default one. `charges` False keeps charges (postage) out of a full return. The order keeps its
+    status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped), WarehouseUnknown.
     """
     before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
     returning = _split_over_lines(
@@ -495,9 +496,9 @@ def counter_sale(
     notes: str = "",
     lines_max: int = LINES_MAX,
 ) -> PlacedOrder:
-    """Sold over the counter: placed, confirmed, shipped and delivered in one transaction; `sold_at` may lie in the past.
+    """Sold over the counter: placed, confirmed, shipped and delivered in one transaction.
 
-    Raises what `place_order` raises.
+    `sold_at` may lie in the past. Raises what `place_order` raises.
     """
     order = place_order(
         items,

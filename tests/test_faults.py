@@ -1,4 +1,4 @@
-"""Promises 4 and 9: a statement that fails, a process that dies or freezes in the middle, and what is left of its work."""
+"""Promises 4 and 9: a statement that fails, a process that dies or freezes in the middle, and what is left of it."""
 
 import multiprocessing
 import os
@@ -52,7 +52,7 @@ class Fault:
 
 
 def raising(code: int) -> Callable[[], None]:
-    """Fail as the server would: 1213 and a lost connection take the whole transaction with them, 1205 only the statement."""
+    """Fail as the server would: 1213 and a lost connection take the whole transaction, 1205 only the statement."""
 
     def act() -> None:
         if code == DEADLOCK:

@@ -42,7 +42,7 @@ def act(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 class Shop(RuleBasedStateMachine):
-    """The model: dictionaries of on-hand per (product, warehouse), promises per order, and what each order may still do."""
+    """The model: dictionaries of on-hand per (product, warehouse), promises per order, what each order may still do."""
 
     @initialize()
     def open_shop(self) -> None:

@@ -1,7 +1,7 @@
 """Drills that try to break WorkBox's promises on the database it is configured for: many threads, one shop.
 
-Each drill makes its own products, acts through the same services as everybody else and reports counts. The tests assert on
-the reports (with negative controls beside them); `manage.py stress` prints them for a user's own server.
+Each drill makes its own products, acts through the same services as everybody else and reports counts. The tests assert
+on the reports (with negative controls beside them); `manage.py stress` prints them for a user's own server.
 """
 
 import random

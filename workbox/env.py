@@ -38,7 +38,10 @@ def secret(name: str, *, debug: bool, fallback: str = "") -> str:
 
 
 def database(url_variable: str = "DATABASE_URL") -> dict[str, Any]:
-    """Django's DATABASES entry from a URL or from DB_HOST and its siblings; SQLite under `var/` when nothing is said."""
+    """Django's DATABASES entry from a URL or from DB_HOST and its siblings.
+
+    SQLite under `var/` when nothing is said.
+    """
     url: str = env.str(url_variable, default="")
     if not url and env.str("DB_HOST", default=""):
         config: dict[str, Any] = {

@@ -179,7 +179,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["workbox.core.schema.only_versioned"],
 }
 
-# ---- news: who hears of an event inside the transaction (insights registers alerts here, see docs/architecture.md) ----
+# ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
 WORKBOX_EVENT_LISTENERS: list[str] = []
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------

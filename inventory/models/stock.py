@@ -84,8 +84,9 @@ class StockLevel(models.Model):
 class ProductStock(models.Model):
     """One product over all warehouses, kept in the same transaction as its levels.
 
-    It is the row that puts all stock changes of a product in one order (so events carry true totals) and lets lists show,
-    filter and sort stock without adding up levels. A table of its own, because order lines lock their product's row.
+    It is the row that puts all stock changes of a product in one order (so events carry true totals) and lets lists
+    show, filter and sort stock without adding up levels. A table of its own, because order lines lock their product's
+    row.
     """
 
     product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="stock")

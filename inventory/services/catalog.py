@@ -203,7 +203,10 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
 
 @transactional
 def close_warehouse(warehouse_id: int) -> Warehouse:
-    """The warehouse takes no more stock and fills no more orders; its history stays. Raises Conflict unless it is empty."""
+    """The warehouse takes no more stock and fills no more orders; its history stays.
+
+    Raises Conflict unless it is empty.
+    """
     warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
     if warehouse is None:
         raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")

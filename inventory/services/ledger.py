@@ -70,7 +70,10 @@ class PastOperation:
 
 
 def signed(movement_type: str, quantity: Decimal) -> Decimal:
-    """The signed quantity of a movement: the type decides, whatever sign the client sent; an adjustment keeps its own."""
+    """The signed quantity of a movement: the type decides, whatever sign the client sent.
+
+    An adjustment keeps its own.
+    """
     if movement_type in INBOUND_TYPES:
         return abs(quantity)
     if movement_type in OUTBOUND_TYPES:
@@ -109,7 +112,8 @@ def post(
 
     `consuming` (level id → quantity) are promises that end with these movements; only `reservations.consume` passes it.
     Raises Invalid (zero, precision), ProductUnknown, WarehouseUnknown, RuleViolation (retired product: adjust and move
-    nothing of it), and InsufficientStock with every short product when unpromised stock would fall below zero. Runs in its caller's transaction or one of its own.
+    nothing of it), and InsufficientStock with every short product when unpromised stock would fall below zero. Runs in
+    its caller's transaction or one of its own.
     """
     shelf = _shelf_for(movements)
     if kind in (Kind.MOVEMENT, Kind.ADJUSTMENT):
@@ -246,7 +250,8 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     if not movements:
         raise Invalid("An operation needs at least one movement.")
     product_ids = {line.product_id for line in movements}
-    # The second time (somebody took the stock between reading and changing) it must stand still, so that this look stands.
+    # The second time (somebody took the stock between reading and changing) it must stand still, so that this look
+    # stands.
     shelf = read_shelf(product_ids, hold_first=retrying())
     missing = sorted(product_ids - shelf.products.keys())
     if missing:
@@ -360,11 +365,12 @@ def set_quantity(
     reason: str = "",
     actor_id: int | None = None,
 ) -> Posted | None:
-    """Make the product's available (or physical) quantity equal to the target by posting the difference as an adjustment.
+    """Make the product's available (or physical) quantity equal to the target.
 
-    Without a warehouse the target is the total (of what is available: over sellable warehouses); what must go is taken by
-    warehouse priority, from sellable ones first, what is added goes to the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed
-    (412) when it has moved. Returns None when nothing had to change. Raises InsufficientStock when promised stock would go.
+    The difference is posted as an adjustment. Without a warehouse the target is the total (of what is available: over
+    sellable warehouses); what must go is taken by warehouse priority, from sellable ones first, what is added goes to
+    the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed (412) when it has
+    moved. Returns None when nothing had to change. Raises InsufficientStock when promised stock would go.
     """
     lock_stock(product_id)
     shelf = read_shelf([product_id])
@@ -375,7 +381,8 @@ def set_quantity(
     current = sum((level.on_hand if on_hand is not None else level.available for level in levels), ZERO)
     if compare_quantity is not None and compare_quantity != current:
         raise PreconditionFailed(
-            f"The quantity is {plain(current)} now, not {plain(compare_quantity)}; look again and decide on the new number.",
+            f"The quantity is {plain(current)} now, not {plain(compare_quantity)};"
+            " look again and decide on the new number.",
             extra={"current_quantity": current},
         )
     target = on_hand if on_hand is not None else available
@@ -398,7 +405,10 @@ def set_quantity(
 
 
 def lock_stock(product_id: int) -> None:
-    """Hold the product's stock until the transaction ends, so that what is read next stays true; raises ProductUnknown."""
+    """Hold the product's stock until the transaction ends, so that what is read next stays true.
+
+    Raises ProductUnknown.
+    """
     if not Product.objects.filter(id=product_id).exists():
         raise ProductUnknown(f"There is no product {product_id}.", fields={"product_id": ["unknown product"]})
     hold([product_id])
@@ -408,8 +418,8 @@ def lock_stock(product_id: int) -> None:
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
 
-    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead), Invalid
-    without a reason, InsufficientStock when what came in is already promised or gone.
+    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead),
+    Invalid without a reason, InsufficientStock when what came in is already promised or gone.
     """
     if not reason.strip():
         raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})

@@ -2,8 +2,8 @@
 
 Only `ledger.py` and `reservations.py` may call `change`. The same text runs on SQLite and MySQL; ROUND keeps SQLite's
 binary numbers exact to three places and is a no-op on MySQL's decimals. Lock order, everywhere: idempotency row → order
-row → product totals by id (one statement) → stock levels by id (one statement) → their children → events. Whoever changes
-any stock of a product holds its totals row, so what is read after that is the truth until COMMIT.
+row → product totals by id (one statement) → stock levels by id (one statement) → their children → events. Whoever
+changes any stock of a product holds its totals row, so what is read after that is the truth until COMMIT.
 """
 
 from collections.abc import Iterable, Mapping
@@ -91,7 +91,10 @@ class StockAfter:
 
 
 def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf:
-    """Products with their unit, totals and every level, in one statement; with `hold_first` they stand still from here."""
+    """Products with their unit, totals and every level, in one statement.
+
+    With `hold_first` they stand still from here.
+    """
     ids = sorted(set(product_ids))
     shelf = Shelf()
     if not ids:
@@ -177,8 +180,8 @@ def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
 def promise(wanted: Mapping[int, Decimal]) -> None:
     """Take these quantities (product id → quantity) out of what is available in all, and hold the products.
 
-    One guarded statement. Raises TryAgain when a product has less, keeps no stock, or does not exist: the caller's second
-    look says which. The levels follow by `promise_levels` in the same transaction.
+    One guarded statement. Raises TryAgain when a product has less, keeps no stock, or does not exist: the caller's
+    second look says which. The levels follow by `promise_levels` in the same transaction.
     """
     products = sorted(wanted)
     taken, values = _case("product_id", [(one, wanted[one]) for one in products])
@@ -202,7 +205,12 @@ def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, Stoc
         product.id: StockAfter(
             product.id, product.on_hand, product.reserved, product.available, product.version,
             {
-                level.id: (level.warehouse_id, level.on_hand, level.reserved + taken.get(level.id, ZERO), level.is_sellable)
+                level.id: (
+                    level.warehouse_id,
+                    level.on_hand,
+                    level.reserved + taken.get(level.id, ZERO),
+                    level.is_sellable,
+                )
                 for level in shelf.levels[product.id]
             },
         )

@@ -1,7 +1,7 @@
 """Promises on stock: reserve, release, consume. The only place that changes `reserved`.
 
-A reservation says how much of one level is promised to one holder (an order line). Callers hold their order's row lock, so
-nobody else touches the same holder's reservations. Lock order: see `levels.py`.
+A reservation says how much of one level is promised to one holder (an order line). Callers hold their order's row lock,
+so nobody else touches the same holder's reservations. Lock order: see `levels.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -102,8 +102,8 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
 def claim(wanted: Mapping[int, Decimal]) -> bool:
     """Take these quantities (product id → quantity) out of what is available before anything else is decided.
 
-    True: they are taken and the products stand still; pass it to `reserve`. False: this is a repeated transaction, nothing is
-    taken and `reserve` looks before it takes (that is where shortages get their words). Raises TryAgain.
+    True: they are taken and the products stand still; pass it to `reserve`. False: this is a repeated transaction,
+    nothing is taken and `reserve` looks before it takes (that is where shortages get their words). Raises TryAgain.
     """
     if retrying():
         return False
@@ -158,7 +158,8 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
             "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id, r.quantity, w.is_sellable"
             " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
             " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0 ORDER BY r.level_id, r.id",
+            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0"
+            " ORDER BY r.level_id, r.id",
             [ORDER_LINE, *ids],
         )
         return [Open(*row[:5], quantity=as_quantity(row[5]), is_sellable=bool(row[6])) for row in cursor.fetchall()]
@@ -167,7 +168,8 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
 def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:
     """End every open promise of these order lines; `available` rises by exactly what they still held.
 
-    Expects the caller's transaction with the order row locked. Returns the stock afterwards, empty when nothing was held.
+    Expects the caller's transaction with the order row locked. Returns the stock afterwards, empty when nothing was
+    held.
     """
     held = open_reservations(holder_ids)
     if not held:
@@ -194,8 +196,8 @@ def consume(
     """Ship promised stock: post `sale` movements and end the promises they fulfil; `available` stays.
 
     `wanted` are (order line id, quantity) pairs, taken from each line's promises, from `warehouse_id` only when given.
-    Returns None when the lines hold no stock (charges). Raises InsufficientStock when a line holds less than wanted there.
-    Expects the caller's transaction with the order row locked.
+    Returns None when the lines hold no stock (charges). Raises InsufficientStock when a line holds less than wanted
+    there. Expects the caller's transaction with the order row locked.
     """
     held = open_reservations(line_id for line_id, _ in wanted)
     movements: list[Movement] = []

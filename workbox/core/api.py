@@ -297,8 +297,8 @@ def idempotent(request: HttpRequest, user_id: int, work: Callable[[], tuple[int,
 def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[str, ...]) -> HttpResponse:
     """The answer to a GET that looks the same to everybody who may ask: its bytes are kept until a topic changes.
 
-    `make()` gives the body. A request with `Cache-Control: no-cache` is always made anew, and so is every one while Redis,
-    which knows the versions, is away.
+    `make()` gives the body. A request with `Cache-Control: no-cache` is always made anew, and so is every one while
+    Redis, which knows the versions, is away.
     """
     found = None
     if request.META.get("HTTP_CACHE_CONTROL") != "no-cache":
@@ -330,7 +330,10 @@ def conditional(request: HttpRequest | Request, body: bytes, etag: str | None = 
 
 
 def check_if_match(request: HttpRequest | Request, current: Callable[[], Any]) -> None:
-    """Raise PreconditionFailed (412) unless `If-Match` names the present representation; call it under the row's lock."""
+    """Raise PreconditionFailed (412) unless `If-Match` names the present representation.
+
+    Call it under the row's lock.
+    """
     asked = request.META.get("HTTP_IF_MATCH")
     if not asked or asked.strip() == "*":
         return
@@ -393,7 +396,10 @@ def page_of(
     count_of: Callable[[], int],
     rows_of: Callable[[list[int]], list[Any]],
 ) -> dict[str, Any]:
-    """One page made of `ids_of(offset, limit)`, `count_of()` (asked only when the page does not tell) and `rows_of(ids)`."""
+    """One page made of `ids_of(offset, limit)`, `count_of()` and `rows_of(ids)`.
+
+    `count_of` is asked only when the page does not tell.
+    """
     offset, limit = read_window(request.GET)
     ids = ids_of(offset, limit + 1)
     more, ids = len(ids) > limit, ids[:limit]

@@ -65,9 +65,9 @@ def transact(work: Callable[[], T]) -> T:
     """Run `work` in one transaction and return its result; inside another `transact` just run it.
 
     Deadlocks, lock timeouts, lost connections (before COMMIT) and `TryAgain` are retried with jitter, at most
-    TRIES_MAX times or RETRY_SECONDS_MAX, then `Busy` is raised. `work` must be repeatable: no effect outside the database.
-    Inside a transaction that somebody else opened (an admin page) it is a savepoint: a refusal leaves nothing behind, but
-    a deadlock took the whole outer transaction and is raised as it is.
+    TRIES_MAX times or RETRY_SECONDS_MAX, then `Busy` is raised. `work` must be repeatable: no effect outside the
+    database. Inside a transaction that somebody else opened (an admin page) it is a savepoint: a refusal leaves nothing
+    behind, but a deadlock took the whole outer transaction and is raised as it is.
     """
     if _inside.get():
         return work()

@@ -1,8 +1,8 @@
 """The event log: the one place that announces what became true.
 
-`append` writes facts inside the caller's transaction; nothing is sent before it commits. A *sequencer* (whichever reader
-comes first, under one row lock) then gives committed events their gapless `seq`. Ids cannot serve as the order: MySQL
-hands them out before commit, so a reader that follows ids loses events; one that follows `seq` cannot.
+`append` writes facts inside the caller's transaction; nothing is sent before it commits. A *sequencer* (whichever
+reader comes first, under one row lock) then gives committed events their gapless `seq`. Ids cannot serve as the order:
+MySQL hands them out before commit, so a reader that follows ids loses events; one that follows `seq` cannot.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -100,7 +100,7 @@ def append(events: Iterable[NewEvent]) -> None:
 
 
 def _announce(topics: set[str]) -> None:
-    """After commit: cached pages of these topics are outdated, and the tailers have mail. Losing this delays, no more."""
+    """After commit: cached pages of these topics are outdated, the tailers have mail. Losing this delays, no more."""
     doorbell.ring_local()
     _renew_versions(topics, ring=True)
 
@@ -193,7 +193,10 @@ def read_after(seq: int, *, limit: int = 500) -> list[SequencedEvent]:
 
 
 def forget_before(moment: datetime, *, batch: int = 2000) -> int:
-    """Delete stock and catalogue events older than `moment` in small steps; an order's events are its time-line and stay."""
+    """Delete stock and catalogue events older than `moment` in small steps.
+
+    An order's events are its time-line and stay.
+    """
     deleted = 0
     while True:
         with transaction.atomic():

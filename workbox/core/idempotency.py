@@ -85,7 +85,8 @@ def _claim(user_id: int, key: str, fingerprint: str) -> int:
 def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, request_hash, status, body, created_at FROM core_idempotencykey WHERE user_id = %s AND client_key = %s",
+            "SELECT id, request_hash, status, body, created_at FROM core_idempotencykey"
+            " WHERE user_id = %s AND client_key = %s",
             [user_id, key],
         )
         row = cursor.fetchone()

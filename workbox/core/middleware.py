@@ -1,4 +1,4 @@
-"""Django's browser middleware, skipped for API paths: a program with a token pays for no session, cookie or CSRF work."""
+"""Django's browser middleware, skipped for API paths: a program with a token pays for no session, cookie or CSRF."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ class ContentSecurityPolicyMiddleware(MiddlewareMixin):
         response.headers.setdefault(
             "Content-Security-Policy",
             f"default-src 'self'; script-src {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
-            f" font-src 'self' data:; connect-src 'self' {'ws: wss:' if settings.DEBUG else ''}; worker-src 'self' blob:;"
-            " object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+            f" font-src 'self' data:; connect-src 'self' {'ws: wss:' if settings.DEBUG else ''};"
+            " worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
         )
         return response

@@ -89,7 +89,10 @@ class RequestMiddleware:
 
 
 def configure_logging(options: dict[str, str]) -> None:
-    """Route the standard library's and structlog's records through one formatter: JSON lines, or colours on a console."""
+    """Route the standard library's and structlog's records through one formatter.
+
+    JSON lines, or colours on a console.
+    """
     renderer: Any = (
         structlog.processors.JSONRenderer() if options["format"] == "json" else structlog.dev.ConsoleRenderer()
     )

@@ -1,7 +1,7 @@
 """The live stream: one tailer per server process reads the event log once and copies each frame to its sockets.
 
-A socket is either *live* (fed by the tailer) or *catching up* (reading the log from its own position); it goes live in the
-same event-loop step in which its position meets the tailer's, so no frame is lost or doubled in between.
+A socket is either *live* (fed by the tailer) or *catching up* (reading the log from its own position); it goes live in
+the same event-loop step in which its position meets the tailer's, so no frame is lost or doubled in between.
 """
 
 import asyncio
@@ -76,7 +76,10 @@ class _Resume:
 
 
 class Socket:
-    """One listener. `push` never waits: what the network does not take goes to a bounded queue, then the socket closes."""
+    """One listener.
+
+    `push` never waits: what the network does not take goes to a bounded queue, then the socket closes.
+    """
 
     def __init__(self, viewer: Viewer, send: Send, close: Callable[[int], None]) -> None:
         self.viewer = viewer
@@ -246,7 +249,7 @@ class Tailer(threading.Thread):
         self._hub.ready.set()
 
     def _call(self, function: Callable[[Any], None], argument: Any) -> None:
-        """Run `function` on the event loop and wait for it, so that a busy loop slows the tailer instead of piling up."""
+        """Run `function` on the event loop and wait, so that a busy loop slows the tailer instead of piling up."""
         done = threading.Event()
 
         def run() -> None:
@@ -291,8 +294,8 @@ StillAllowed = Callable[[Any], Awaitable[bool]]
 class LiveConsumer(AsyncWebsocketConsumer):
     """`/ws`: hello, then every frame the viewer may see from the cursor it asks for.
 
-    `authenticate(scope)` answers (viewer, expiry in epoch seconds, sub-protocol); `still_allowed(viewer)` whether the rights
-    it was given then still stand.
+    `authenticate(scope)` answers (viewer, expiry in epoch seconds, sub-protocol); `still_allowed(viewer)` whether the
+    rights it was given then still stand.
     """
 
     authenticate: Authenticate
@@ -465,7 +468,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
 
 _REFUSALS = {
-    "not_authenticated": "Log in first: send `Authorization: Bearer <token>` or the sub-protocols `workbox.v1, bearer.<token>`.",
+    "not_authenticated": (
+        "Log in first: send `Authorization: Bearer <token>` or the sub-protocols `workbox.v1, bearer.<token>`."
+    ),
     "too_many_sockets": "You have as many live connections as one user may have; close one first.",
     "foreign_origin": "This page's origin is not allowed to open live connections here.",
 }

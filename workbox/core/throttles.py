@@ -1,4 +1,4 @@
-"""How often one asker may ask: a fixed one-minute window, counted atomically in Redis, or in this process without it."""
+"""How often one asker may ask: a fixed one-minute window, counted atomically in Redis, or in this process."""
 
 import threading
 import time
