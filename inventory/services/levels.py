@@ -105,8 +105,8 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
         "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
         " s.on_hand, s.reserved, s.available, s.version,"
         " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
-        " FROM inventory_product p JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
-        " JOIN inventory_productstock s ON s.product_id = p.id"
+        " FROM inventory_product p LEFT JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+        " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
         " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
         " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
         f" WHERE p.id IN ({marks(len(ids))})",

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -65,6 +65,27 @@ def read_many(keys: Sequence[str]) -> list[bytes | None] | None:
         redis_failed()
         return None
     return found
+
+
+def announce(values: Mapping[str, str], channel: str, *, ring: bool) -> None:
+    """Set these keys and, with `ring`, publish on the channel, in one round trip; a Redis that is away is let be."""
+    client = redis_client()
+    if client is None:
+        return
+    commands: list[tuple[str, ...]] = [("MSET", *[part for pair in values.items() for part in pair])]
+    if ring:
+        commands.append(("PUBLISH", channel, "1"))
+    pool = client.connection_pool
+    try:
+        wire = pool.get_connection()
+        try:
+            wire.send_packed_command(wire.pack_commands(commands))
+            for _ in commands:
+                wire.read_response()
+        finally:
+            pool.release(wire)
+    except redis.RedisError:
+        redis_failed()
 
 
 # ---- answers kept until a version changes ----------------------------------------------------------------------------

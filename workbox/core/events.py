@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from workbox.core import context, doorbell
-from workbox.core.cache import new_version, redis_client, redis_failed, version_key
+from workbox.core.cache import announce, new_version, version_key
 from workbox.core.db import as_utc, insert_rows, utc_text
 from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
@@ -106,17 +105,7 @@ def _announce(topics: set[str]) -> None:
 
 
 def _renew_versions(topics: Iterable[str], *, ring: bool) -> None:
-    client = redis_client()
-    if client is None:
-        return
-    try:
-        pipe = client.pipeline(transaction=False)
-        pipe.mset({version_key(topic): new_version() for topic in topics})
-        if ring:
-            pipe.publish(doorbell.CHANNEL, b"1")
-        pipe.execute()
-    except redis.RedisError:
-        redis_failed()
+    announce({version_key(topic): new_version() for topic in topics}, doorbell.CHANNEL, ring=ring)
 
 
 def sequence_pending() -> int:
@@ -129,11 +118,12 @@ def sequence_pending() -> int:
         cursor.execute("SELECT 1 FROM core_event WHERE seq IS NULL LIMIT 1")
         if cursor.fetchone() is None:
             return 0
-    EventCursor.objects.get_or_create(name=SEQUENCER)
     with transaction.atomic():
         row = EventCursor.objects.select_for_update(skip_locked=True).filter(name=SEQUENCER).first()
         if row is None:
-            return 0
+            row, is_first = EventCursor.objects.get_or_create(name=SEQUENCER)
+            if not is_first:
+                return 0  # another sequencer holds it
         with connection.cursor() as cursor:
             cursor.execute("SELECT id FROM core_event WHERE seq IS NULL ORDER BY id LIMIT %s", [SEQUENCE_BATCH])
             ids = [found for (found,) in cursor.fetchall()]
