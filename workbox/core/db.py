@@ -181,14 +181,14 @@ def _with_numbers(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _cursor() -> Any:
-    if connection.vendor != "mysql" or connection.queries_logged:
-        return connection.cursor()
-    wire = connection.connection
-    found = getattr(wire, "workbox_cursor", None) if wire is not None else None
-    if found is None:
-        found = connection.cursor()
-        connection.connection.workbox_cursor = found
-    return found
+    found = connections[DEFAULT_DB_ALIAS]  # the connection itself: its proxy costs a look-up per attribute
+    if found.vendor != "mysql" or found.queries_logged or found.connection is None:
+        return found.cursor()
+    wire = found.connection
+    cursor = getattr(wire, "workbox_cursor", None)
+    if cursor is None:
+        cursor = wire.workbox_cursor = found.cursor()
+    return cursor
 
 
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
