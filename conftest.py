@@ -21,14 +21,13 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(autouse=True)
-def _clean_context() -> Iterator[None]:
+def _clean_context() -> None:
     context.actor_id.set(None)
     context.request_id.set("")
     cache.clear()
     client = redis_client()
     if client is not None:
         client.flushdb()
-    yield
 
 
 @pytest.fixture(autouse=True)

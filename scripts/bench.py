@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """`make bench`: WorkBox in production settings beside the reference peer, on throwaway MariaDB + Redis, in one run.
 
-HTTP by granian (WSGI, two workers), /ws by uvicorn. The loads and the peer come from ../shared/bench (or WORKBOX_BENCH);
-without it only WorkBox's own figures are printed. Only ratios of one run mean anything on a shared machine.
+HTTP by granian (WSGI, two workers), /ws by uvicorn. The loads and the peer come from ../shared/bench (or
+WORKBOX_BENCH); without it only WorkBox's own figures are printed. Only ratios of one run mean anything on a shared
+machine.
 """
 
 from __future__ import annotations
@@ -22,23 +23,18 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from services import Services, free_port, running, stop_on_signals
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from scripts.services import Services, free_port, running, stop_on_signals  # noqa: E402
-
 PRODUCTS = 5000
-STOCK = Decimal(1_000_000)
 SOCKETS = 1000
 FANOUT_EVENTS = 30
-CASES: dict[
-    str, tuple[str, str, str, dict[str, str]]
-] = {  # name: (kind, WorkBox path, peer path, WorkBox-only environment)
+# name: (kind, WorkBox path, peer path, WorkBox-only environment)
+CASES: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "order": ("order", "/api/v1/orders/", "/orders", {"K_KEYED": "1"}),
     "order, no key": ("order", "/api/v1/orders/", "/orders", {}),
     "cycle": ("cycle", "/api/v1/orders/create_order", "/orders", {}),
@@ -55,57 +51,24 @@ CASES: dict[
 FIGURES = ("rps", "p50", "p99", "server_us", "db_us")
 
 
+def load_module(path: Path) -> ModuleType:
+    """The Python file as a module, run now."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        sys.exit(f"{path} is not Python.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def peer_module() -> ModuleType | None:
     """The reference peer's own runner, if its folder is there."""
     folder = Path(os.environ.get("WORKBOX_BENCH", ROOT.parent / "shared" / "bench"))
     if not (folder / "compare.py").exists():
         return None
-    spec = importlib.util.spec_from_file_location("compare", folder / "compare.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_module(folder / "compare.py")
     module.HERE = ROOT / "scripts" / "bench"  # our load.lua: the same requests, plus a fresh key per order
     return module
-
-
-def fill(products: int) -> str:
-    """A catalogue of `products` with plenty of stock, made through the services; returns a manager's token."""
-    import django  # noqa: PLC0415  (Django reads the environment that main() prepares)
-
-    django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-
-    from accounts.models import User  # noqa: PLC0415
-    from accounts.tokens import issue_pair  # noqa: PLC0415
-    from inventory.models import Warehouse  # noqa: PLC0415
-    from inventory.services.catalog import OpeningStock, create_product  # noqa: PLC0415
-    from workbox.core import events  # noqa: PLC0415
-    from workbox.core.db import transact  # noqa: PLC0415
-
-    call_command("migrate", verbosity=0)
-    warehouse = Warehouse.objects.create(name="Main store", code="MAIN", priority=1)
-
-    def some(first: int) -> None:
-        for number in range(first, min(first + 250, products + 1)):
-            create_product(
-                name=f"Item number {number}",
-                sku=f"SKU-{number:07d}",
-                description=f"Description of product {number}: a dependable item for home and office use, two year warranty",
-                category=f"Category {number % 20:02d}",
-                price=Decimal(1 + number * 7919 % 100000) / 100,
-                opening=OpeningStock(STOCK, warehouse.pk),
-            )
-
-    for first in range(1, products + 1, 250):
-        transact(lambda first=first: some(first))
-    while events.sequence_pending():
-        pass
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE TABLE inventory_product, inventory_stocklevel, inventory_productstock")
-    manager = User.objects.create_user("bench", "bench@example.com", role="manager")
-    return issue_pair(manager).access
 
 
 @contextlib.contextmanager
@@ -271,11 +234,16 @@ class Hall:
 async def fan_out(
     port: int, headers: list[str], mark: Callable[[int], bytes], send: Callable[[int], object], cpu: Callable[[], float]
 ) -> tuple[float, float]:
-    """`send(number)` makes an event whose frame holds `mark(number)`. Median milliseconds until the last of SOCKETS has an event, and server CPU milliseconds per event."""
+    """Median milliseconds until the last of SOCKETS has an event, and server CPU milliseconds per event.
+
+    `send(number)` makes an event whose frame holds `mark(number)`.
+    """
     loop, hall = asyncio.get_running_loop(), Hall(SOCKETS)
     key = base64.b64encode(os.urandom(16)).decode()
-    lines = ["GET /ws HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
-             "Sec-WebSocket-Version: 13", *headers, "", ""]  # fmt: skip
+    lines = [
+        "GET /ws HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *headers, "", "",
+    ]  # fmt: skip
     request = "\r\n".join(lines).encode()
     for start in range(0, SOCKETS, 50):
         await asyncio.gather(
@@ -307,25 +275,18 @@ def raise_file_limit() -> None:
 
 
 def fan_out_case(
-    args: argparse.Namespace, compare: ModuleType | None, services: Services, token: str
+    args: argparse.Namespace, compare: ModuleType | None, services: Services, shop: ModuleType, token: str
 ) -> dict[str, Any]:
     """One event to SOCKETS listeners: WorkBox on uvicorn beside the peer's hub."""
     raise_file_limit()
-    from django.db import connection  # noqa: PLC0415
-
-    from inventory.models import Product, ProductStock  # noqa: PLC0415
-    from inventory.services import ledger  # noqa: PLC0415
-
-    product = Product.objects.order_by("id").values_list("id", flat=True)[0]
-
-    first = ProductStock.objects.get(product_id=product).version + 4  # event -3 makes it one higher
+    product, version = shop.first_product()
+    first = version + 4  # event -3 makes it one higher
 
     def mark(number: int) -> bytes:
         return f'"version":{first + number},'.encode()
 
-    def change(number: int) -> None:
-        ledger.adjust(product, quantity=Decimal(1), reason="bench")
-        connection.close()
+    def change(_number: int) -> None:
+        shop.add_one(product)
 
     found: dict[str, Any] = {"case": f"fan-out to {SOCKETS}"}
     port = free_port()
@@ -334,19 +295,21 @@ def fan_out_case(
     ) as server:
         reader = (lambda: compare.process_tree(server.pid)) if compare else (lambda: 0.0)
         found["workbox"] = asyncio.run(fan_out(port, [f"Authorization: Bearer {token}"], mark, change, reader))
-    print(
-        f"{found['case']:18} {'workbox':8} {found['workbox'][0]:8.1f} ms to the last, {found['workbox'][1]:6.1f} ms CPU per event"
-    )
+    _print_fan_out(found, "workbox")
     if compare is None:
         return found
     port = free_port()
     python = compare.CACHE / "venv/bin/python"
-    command = [str(python), "-m", "uvicorn", "app_async:app", "--port", str(port), "--loop", "uvloop", "--http", "httptools",
-               "--no-access-log", "--log-level", "warning"]  # fmt: skip
+    command = [
+        str(python), "-m", "uvicorn", "app_async:app", "--port", str(port), "--loop", "uvloop", "--http", "httptools",
+        "--no-access-log", "--log-level", "warning",
+    ]  # fmt: skip
+    database = f"root:@127.0.0.1:{services.mariadb.port}/workbox_reference"
     peer = subprocess.Popen(
-        command, cwd=compare.REFERENCE,
-        env=os.environ | {"REF_DB": f"root:@127.0.0.1:{services.mariadb.port}/workbox_reference", "REF_REDIS": services.redis_url},
-    )  # fmt: skip
+        command,
+        cwd=compare.REFERENCE,
+        env=os.environ | {"REF_DB": database, "REF_REDIS": services.redis_url},
+    )
     try:
         for _ in range(100):
             with contextlib.suppress(OSError):
@@ -366,7 +329,7 @@ def fan_out_case(
             call = urllib.request.Request(
                 f"http://127.0.0.1:{port}/publish", json.dumps(body).encode(), {"Content-Type": "application/json"}
             )
-            urllib.request.urlopen(call, timeout=10).read()
+            urllib.request.urlopen(call, timeout=10).read()  # noqa: S310  (our own address, http)
 
         found["peer"] = asyncio.run(
             fan_out(port, [], lambda number: f"m{number}m".encode(), publish, lambda: compare.process_tree(peer.pid))
@@ -374,12 +337,15 @@ def fan_out_case(
     finally:
         peer.terminate()
         peer.wait()
-    print(
-        f"{found['case']:18} {'peer':8} {found['peer'][0]:8.1f} ms to the last, {found['peer'][1]:6.1f} ms CPU per event"
-    )
+    _print_fan_out(found, "peer")
     ratio = [theirs / ours for ours, theirs in zip(found["workbox"], found["peer"], strict=True)]
     print(f"{found['case']:18} {'ratio':8} {ratio[0]:8.2f} x as fast,     {ratio[1]:6.2f} x as little CPU")
     return found
+
+
+def _print_fan_out(found: dict[str, Any], who: str) -> None:
+    last, cpu = found[who]
+    print(f"{found['case']:18} {who:8} {last:8.1f} ms to the last, {cpu:6.1f} ms CPU per event")
 
 
 def main() -> None:
@@ -408,11 +374,13 @@ def main() -> None:
             "WORKBOX_THROTTLE": "off",
             "LOG_LEVEL": "WARNING",
         }
-        token = fill(args.products)
+        sys.path.insert(0, str(ROOT))  # our apps; scripts/ is there already
+        shop = load_module(ROOT / "scripts" / "bench_shop.py")
+        token = shop.fill(args.products)
         if args.skip != "http":
             http_cases(args, compare, services, token)
         if args.skip != "fanout":
-            fan_out_case(args, compare, services, token)
+            fan_out_case(args, compare, services, shop, token)
 
 
 if __name__ == "__main__":

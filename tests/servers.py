@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,9 @@ class ServerProcess:
 def serving(count: int = 1, **options: Any) -> Iterator[list[ServerProcess]]:
     """`count` server processes on the test database."""
     servers: list[ServerProcess] = []
-    try:
+    with ExitStack() as stack:
         for _ in range(count):
-            servers.append(ServerProcess(**options))
+            server = ServerProcess(**options)
+            stack.callback(server.stop)
+            servers.append(server)
         yield servers
-    finally:
-        for server in servers:
-            server.stop()

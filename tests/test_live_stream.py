@@ -1,7 +1,6 @@
 """The live stream's manners: who may listen, what they see, how a cursor resumes, how a socket ends."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
@@ -214,6 +213,8 @@ async def test_frames_pushed_while_the_network_is_slow_keep_their_order() -> Non
     async def send(message: dict[str, str]) -> None:
         await asyncio.sleep(0.001 if len(sent) % 3 else 0)
         sent.append(message["text"])
+        if len(sent) == 50:
+            all_sent.set()
 
     class Anybody:
         id = 1
@@ -221,14 +222,13 @@ async def test_frames_pushed_while_the_network_is_slow_keep_their_order() -> Non
         def can(self, capability: str) -> bool:
             return True
 
+    all_sent = asyncio.Event()
     socket = stream.Socket(Anybody(), send, lambda code: None)
     for number in range(50):
         socket.push({"type": "websocket.send", "text": str(number)})
         if number % 7 == 0:
             await asyncio.sleep(0.002)
-    deadline = time.monotonic() + 3
-    while len(sent) < 50 and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(all_sent.wait(), timeout=3)
     assert sent == [str(number) for number in range(50)]
 
 

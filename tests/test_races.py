@@ -10,7 +10,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F
 
 from inventory.models import ProductStock, StockLevel
@@ -19,6 +19,7 @@ from orders.models import Order
 from orders.services import Item
 from workbox import drills
 from workbox.core import events
+from workbox.core.errors import DomainError
 from workbox.core.models import Event, IdempotencyKey
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
@@ -178,7 +179,7 @@ def test_sequencers_that_die_leave_no_gap_and_no_double() -> None:
             try:
                 while True:
                     events.sequence_pending()
-            except Exception:
+            except (Error, DomainError):
                 connection.close()
             timer.join()
         connection.close()

@@ -1,5 +1,6 @@
 """Promise 2: whatever staff do in whatever order, the books are what a plain-Python model of the shop says."""
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis.stateful import (
 )
 
 from accounts.models import User
+from conftest import assert_ledger_balances
 from inventory.errors import AlreadyReversed, InsufficientStock
 from inventory.models import MovementType, ProductStock, StockLevel, Warehouse
 from inventory.queries import stock_differences
@@ -246,12 +248,20 @@ class Shop(RuleBasedStateMachine):
 EXAMPLES = {"quick": (25, 30), "thorough": (500, 50)}
 
 
-def _run(examples: int, steps: int, rolled_back: Any) -> None:
+def _run(examples: int, steps: int, rolled_back: Any) -> Counter[str]:
+    """Live the shop's life `examples` times; counts the lives and the steps after which the books were compared."""
+    lived: Counter[str] = Counter()
+
     class Isolated(Shop):
         def __init__(self) -> None:
             super().__init__()
+            lived["lives"] += 1
             self._undo = rolled_back()
             self._undo.__enter__()
+
+        @invariant()
+        def count_the_step(self) -> None:
+            lived["steps"] += 1
 
         def teardown(self) -> None:
             try:
@@ -269,6 +279,7 @@ def _run(examples: int, steps: int, rolled_back: Any) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+    return lived
 
 
 class _RolledBack:
@@ -283,13 +294,22 @@ class _RolledBack:
         self._atomic.__exit__(None, None, None)
 
 
+def assert_lived(depth: str) -> None:
+    """The books are compared after every step (the invariant) and life (teardown); here: that there were such steps."""
+    examples, steps = EXAMPLES[depth]
+    lived = _run(examples, steps, _RolledBack)
+    assert lived["lives"] >= examples
+    assert lived["steps"] > examples * steps // 3
+    assert_ledger_balances()
+
+
 @pytest.mark.django_db
 def test_the_books_follow_the_model() -> None:
-    _run(*EXAMPLES["quick"], _RolledBack)
+    assert_lived("quick")
 
 
 @pytest.mark.slow
 @pytest.mark.mariadb
 @pytest.mark.django_db
 def test_the_books_follow_the_model_through_many_lives() -> None:
-    _run(*EXAMPLES["thorough"], _RolledBack)
+    assert_lived("thorough")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -60,33 +60,33 @@ class Report:
 
 def in_threads(acts: Sequence[Act], *, threads: int) -> Counter[str]:
     """Run the acts on `threads` threads at once; counts their answers, errors by class name."""
-    outcomes: Counter[str] = Counter()
-    lock = threading.Lock()
-    start = threading.Barrier(min(threads, len(acts)))
+    size = min(threads, len(acts))
+    start, done = threading.Barrier(size), threading.Barrier(size)
     started = threading.local()
 
-    def run(act: Act) -> None:
+    def run(act: Act) -> str:
         if not getattr(started, "yes", False):
             started.yes = True
             start.wait(timeout=30)
-        try:
-            outcome = act()
-        except DomainError as error:
-            outcome = type(error).__name__
-        except Exception as error:  # noqa: BLE001  (a drill reports every crash by name)
-            outcome = f"crash: {type(error).__name__}: {error}"[:120]
-        with lock:
-            outcomes[outcome] += 1
+        return act()
 
     def close(_: int) -> None:
         done.wait(timeout=10)
         connection.close()
 
-    done = threading.Barrier(min(threads, len(acts)))
-    with ThreadPoolExecutor(min(threads, len(acts))) as pool:
-        list(pool.map(run, acts))
-        list(pool.map(close, range(min(threads, len(acts)))))
-    return outcomes
+    with ThreadPoolExecutor(size) as pool:
+        answers = [pool.submit(run, act) for act in acts]
+        wait(answers)
+        list(pool.map(close, range(size)))
+    return Counter(_outcome(answer) for answer in answers)
+
+
+def _outcome(answer: Future[str]) -> str:
+    error = answer.exception()
+    if error is None:
+        return answer.result()
+    name = type(error).__name__
+    return name if isinstance(error, DomainError) else f"crash: {name}: {error}"[:120]
 
 
 def shop(*, products: int, stock: int, prefix: str = "DRILL") -> tuple[User, list[Product]]:

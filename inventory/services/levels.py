@@ -102,7 +102,7 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
     if hold_first:
         hold(ids)
     rows = execute(
-        "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
+        "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"  # noqa: S608  (only placeholders)
         " s.on_hand, s.reserved, s.available, s.version,"
         " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
         " FROM inventory_product p LEFT JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
@@ -290,7 +290,7 @@ def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]
 def _read_after(products: list[int]) -> dict[int, StockAfter]:
     after: dict[int, StockAfter] = {}
     rows = execute(
-        "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"
+        "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"  # noqa: S608  (only placeholders)
         " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
         " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id"

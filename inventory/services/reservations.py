@@ -155,7 +155,8 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id, r.quantity, w.is_sellable"
+            "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id,"  # noqa: S608  (only placeholders)
+            " r.quantity, w.is_sellable"
             " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
             " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
             f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0"
@@ -250,7 +251,7 @@ def _reduce(reductions: Sequence[tuple[int, Decimal]]) -> None:
     values: list[Any] = [value for pair in reductions for value in pair]
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"
+            "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"  # noqa: S608  (only placeholders)
             f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",
             [*values, *ids],
         )

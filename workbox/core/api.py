@@ -132,7 +132,7 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     return {prefix or "non_field_errors": [str(item) for item in (detail if isinstance(detail, list) else [detail])]}
 
 
-def as_domain_error(error: Exception) -> errors.DomainError | None:  # noqa: PLR0911  (one line per foreign error)
+def as_domain_error(error: Exception) -> errors.DomainError | None:  # noqa: C901, PLR0911  (one line per foreign error)
     """A framework's error in our words, or None when it is a fault of ours."""
     if isinstance(error, errors.DomainError):
         return error

@@ -85,7 +85,7 @@ class Socket:
         self.viewer = viewer
         self.topics: frozenset[str] = frozenset()
         self.position = 0
-        self._send, self._close = send, close
+        self._send, self.close = send, close
         self._queue: deque[dict[str, Any]] = deque()
         self._pumping = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,7 +106,7 @@ class Socket:
         if self._pumping:
             if len(self._queue) >= QUEUE_FRAMES_MAX:
                 self._queue.clear()
-                self._close(CLOSE_SLOW)
+                self.close(CLOSE_SLOW)
             else:
                 self._queue.append(message)
             return
@@ -198,7 +198,7 @@ class Hub:
             message = {"type": "websocket.send", "text": text}
             for socket in tuple(self.live):
                 if silent:
-                    socket._close(CLOSE_STALE)  # better gone than silently stale
+                    socket.close(CLOSE_STALE)  # better gone than silently stale
                 else:
                     socket.push(message)
 

@@ -13,14 +13,21 @@ from workbox.env import env
 class Command(BaseCommand):
     """Serve until Ctrl-C; open requests get five seconds to finish."""
 
-    help = "Serve HTTP and WebSocket in one process (production: granian for HTTP and uvicorn for /ws, see docs/operations.md)."
+    help = (
+        "Serve HTTP and WebSocket in one process (production: granian for HTTP and uvicorn for /ws,"
+        " see docs/operations.md)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default=env.str("API_HOST", default="127.0.0.1"))
-        parser.add_argument("--port", type=int, default=env.int("WORKBOX_PORT", default=env.int("API_PORT", default=8000)))
+        parser.add_argument(
+            "--port", type=int, default=env.int("WORKBOX_PORT", default=env.int("API_PORT", default=8000))
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"WorkBox on http://{options['host']}:{options['port']}/  (admin: /admin/  API: /docs  live: /live/)")
+        self.stdout.write(
+            f"WorkBox on http://{options['host']}:{options['port']}/  (admin: /admin/  API: /docs  live: /live/)"
+        )
         uvicorn.run(
             "workbox.asgi:application",
             host=options["host"],
