@@ -301,7 +301,10 @@ def _as_order(row: Sequence[Any], lines: Sequence[PlacedLine]) -> PlacedOrder:
     moments = [as_utc(value) for value in row[8:14]]
     placed_at, updated_at = moments[0], moments[5]
     assert placed_at is not None and updated_at is not None  # noqa: S101, PT018  (NOT NULL columns)
-    return PlacedOrder(*row[:6], as_money(row[6]), row[7], placed_at, *moments[1:5], updated_at, tuple(lines))
+    return PlacedOrder(
+        row[0], row[1], row[2], row[3], row[4], row[5], as_money(row[6]), row[7],
+        placed_at, moments[1], moments[2], moments[3], moments[4], updated_at, tuple(lines),
+    )  # fmt: skip
 
 
 def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
@@ -318,9 +321,11 @@ def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
             list(order_ids),
         )
         for row in cursor.fetchall():
-            found.setdefault(row[0], []).append(
-                PlacedLine(*row[1:5], as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]))
-            )
+            line = PlacedLine(
+                row[1], row[2], row[3], row[4],
+                as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]),
+            )  # fmt: skip
+            found.setdefault(row[0], []).append(line)
     return found
 
 
@@ -551,7 +556,7 @@ def _stocked(shipping: Mapping[int, Decimal], lines: Sequence[PlacedLine]) -> li
 
 def _add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], column: str) -> list[PlacedLine]:
     ids = sorted(amounts)
-    values: list[object] = [value for one in ids for value in (one, amounts[one])]
+    values: list[Any] = [value for one in ids for value in (one, amounts[one])]
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608

@@ -66,7 +66,7 @@ def peer_module() -> ModuleType | None:
     folder = Path(os.environ.get("WORKBOX_BENCH", ROOT.parent / "shared" / "bench"))
     if not (folder / "compare.py").exists():
         return None
-    module = load_module(folder / "compare.py")
+    module: Any = load_module(folder / "compare.py")
     module.HERE = ROOT / "scripts" / "bench"  # our load.lua: the same requests, plus a fresh key per order
     return module
 

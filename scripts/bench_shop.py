@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 import django
 
@@ -42,7 +43,7 @@ def fill(products: int) -> str:
             )
 
     for first in range(1, products + 1, STEP):
-        transact(lambda first=first: some(first))
+        transact(partial(some, first))
     while events.sequence_pending():
         pass
     with connection.cursor() as cursor:

@@ -1,6 +1,6 @@
 """Where `/ws` enters: who may connect, and the server's own life-cycle around the live stream."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from accounts.websocket import principal_from_scope, still_allowed
 from workbox.core.stream import CLOSE_FOREIGN_ORIGIN, LiveConsumer, hub, stop_hub
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 
@@ -75,7 +75,10 @@ async def not_found(scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 def websocket(http: Application) -> Any:
     """`http` with `/ws` beside it."""
-    routes = [re_path(r"^ws/?$", WorkBoxConsumer.as_asgi()), re_path(r"", not_found)]
+    routes = [
+        re_path(r"^ws/?$", WorkBoxConsumer.as_asgi()),
+        re_path(r"", not_found),  # type: ignore[arg-type]  # channels routes to ASGI applications, Django to views
+    ]
     return ProtocolTypeRouter(
         {"http": http, "websocket": origin_checked(AuthMiddlewareStack(URLRouter(routes))), "lifespan": lifespan}
     )

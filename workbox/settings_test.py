@@ -5,12 +5,13 @@ import os
 os.environ.setdefault("SECRET_KEY", "jr8Zq2vXb6Wm4Ty9Ls1Pd7Kc3Hf5Ng0Aq")
 os.environ.setdefault("JWT_SECRET_KEY", "Uv5Bn8Xc2Lk7Wq4Rt1Yp9Mz6Jh3Gf0Ds")
 
+from workbox import settings as product
 from workbox.settings import *  # noqa: F403  (a settings module is its parent's names)
 
-if REDIS_URL:  # noqa: F405
+if product.REDIS_URL:
     # Each xdist worker flushes its own Redis database between tests.
     _worker = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
-    REDIS_URL = REDIS_URL.rstrip("/") + f"/{_worker + 1}"  # noqa: F405
+    REDIS_URL = product.REDIS_URL.rstrip("/") + f"/{_worker + 1}"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING", "format": "console"}
 WORKBOX_THROTTLE = False

@@ -163,7 +163,10 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
             " ORDER BY r.level_id, r.id",
             [ORDER_LINE, *ids],
         )
-        return [Open(*row[:5], quantity=as_quantity(row[5]), is_sellable=bool(row[6])) for row in cursor.fetchall()]
+        return [
+            Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6]))
+            for row in cursor.fetchall()
+        ]
 
 
 def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:

@@ -273,7 +273,7 @@ def _instances(classes: tuple[type[Any], ...]) -> tuple[Any, ...]:
 
 @cache
 def _anonymous() -> Any:
-    kind = api_settings.UNAUTHENTICATED_USER
+    kind: Any = api_settings.UNAUTHENTICATED_USER  # the stubs give the path, not the class
     return kind() if kind else None
 
 

@@ -179,7 +179,12 @@ def read_after(seq: int, *, limit: int = 500) -> list[SequencedEvent]:
             " WHERE seq > %s ORDER BY seq LIMIT %s",
             [seq, limit],
         )
-        return [SequencedEvent(*row[:8], created_at=as_utc(row[8]) or timezone.now()) for row in cursor.fetchall()]
+        return [
+            SequencedEvent(
+                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], as_utc(row[8]) or timezone.now()
+            )
+            for row in cursor.fetchall()
+        ]
 
 
 def forget_before(moment: datetime, *, batch: int = 2000) -> int:

@@ -1,12 +1,13 @@
 """Django's browser middleware, skipped for API paths: a program with a token pays for no session, cookie or CSRF."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
@@ -38,8 +39,16 @@ class BrowserCommonMiddleware(BrowserOnly, CommonMiddleware):
 class BrowserCsrfMiddleware(BrowserOnly, CsrfViewMiddleware):
     """CSRF on every session POST."""
 
-    def process_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse | None:
-        return None if request.is_api else super().process_view(request, *args, **kwargs)  # type: ignore[attr-defined]
+    def process_view(
+        self,
+        request: HttpRequest,
+        callback: Callable[..., Any],
+        callback_args: tuple[Any, ...],
+        callback_kwargs: dict[str, Any],
+    ) -> HttpResponseForbidden | None:
+        if request.is_api:  # type: ignore[attr-defined]
+            return None
+        return super().process_view(request, callback, callback_args, callback_kwargs)
 
 
 class BrowserAuthenticationMiddleware(BrowserOnly, AuthenticationMiddleware):

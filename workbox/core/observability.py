@@ -96,7 +96,7 @@ def configure_logging(options: dict[str, str]) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer() if options["format"] == "json" else structlog.dev.ConsoleRenderer()
     )
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

@@ -1,6 +1,6 @@
 """JSON in and out of DRF. Apart from `api.py`, because DRF imports these while its own view module is being loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -36,12 +36,13 @@ class OrjsonRenderer(BaseRenderer):
 class JsonOnly(BaseContentNegotiation):
     """This API speaks JSON whatever the Accept header says."""
 
-    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         kind = (request.content_type or JSON).partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == kind), None)
 
-    def select_renderer(self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
+    def select_renderer(self, request: Request, renderers: Iterable[Any], format_suffix: str | None = None) -> Any:
+        first = next(iter(renderers))
+        return first, first.media_type
 
 
 def load_json(raw: bytes) -> Any:

@@ -21,7 +21,7 @@ _LOCAL_KEYS_MAX = 20_000
 
 def client_ip(meta: Mapping[str, str]) -> str:
     """The asker's address; `TRUSTED_PROXIES` says how many entries of X-Forwarded-For our own proxies appended."""
-    proxies = settings.TRUSTED_PROXIES
+    proxies: int = settings.TRUSTED_PROXIES
     forwarded = meta.get("HTTP_X_FORWARDED_FOR", "")
     if proxies and forwarded:
         hops = [hop.strip() for hop in forwarded.split(",")]
@@ -89,7 +89,7 @@ class LoginThrottle(BaseThrottle):
             return True
         limit = settings.WORKBOX_THROTTLE_LOGIN_PER_MINUTE
         hit(f"login-ip:{client_ip(request.META)}", limit=limit)
-        body = getattr(request, "data", None)
+        body: Any = getattr(request, "data", None)
         account = str((body.get("username") or body.get("email") or "") if hasattr(body, "get") else "").strip().lower()
         if account:
             hit(f"login-account:{account[:254]}", limit=limit)

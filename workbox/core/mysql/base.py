@@ -3,7 +3,8 @@
 Saves one of the three round trips that a transaction costs besides its statements. Everything else is Django's.
 """
 
-from django.db.backends.mysql.base import Database  # noqa: F401  (Django looks the driver up in this module)
+# Django looks the driver up in this module; its stubs do not show it.
+from django.db.backends.mysql.base import Database  # type: ignore[attr-defined]  # noqa: F401
 from django.db.backends.mysql.base import DatabaseWrapper as MySQLWrapper
 
 
