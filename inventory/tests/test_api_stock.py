@@ -1,6 +1,7 @@
 """The ledger over REST: signs, filters, history with running balance, reversals; and warehouses, categories, units."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -62,23 +63,17 @@ def test_outgoing_stock_stops_at_what_is_promised(make_product: MakeProduct, cle
 
 
 @pytest.fixture
-def posted(make_product: MakeProduct, main: Warehouse, annex: Warehouse, clerk: Api) -> dict[str, Product]:
+def posted(make_product: MakeProduct, main: Warehouse, annex: Warehouse) -> dict[str, Product]:
     """Movements that differ in everything one can ask for."""
     lamp, desk = make_product("Lamp", sku="LMP-1"), make_product("Desk", sku="DSK-1")
-    for product, place, kind, quantity, reference, notes in (
-        (lamp, main, "purchase", 10, "PO-1", "spring"),
-        (lamp, annex, "purchase", 5, "PO-2", "summer"),
-        (desk, main, "purchase", 7, "PO-1", ""),
-        (lamp, main, "damaged", 1, "", "wet cellar"),
+    for product, place, kind, quantity, reference, reason, moment in (
+        (lamp, main, MovementType.PURCHASE, 10, "PO-1", "spring", datetime(2024, 1, 1, tzinfo=UTC)),
+        (lamp, annex, MovementType.PURCHASE, 5, "PO-2", "summer", datetime(2024, 1, 2, 23, 59, 59, tzinfo=UTC)),
+        (desk, main, MovementType.PURCHASE, 7, "PO-1", "", datetime(2024, 1, 3, tzinfo=UTC)),
+        (lamp, main, MovementType.DAMAGED, -1, "", "wet cellar", datetime(2024, 1, 4, tzinfo=UTC)),
     ):
-        body = {"product_id": product.pk, "warehouse_id": place.pk, "movement_type": kind, "quantity": quantity}
-        made = clerk("POST", "stock-movements", body | {"reference_number": reference, "notes": notes})
-        assert made.status_code == 201
-    moments = ("2024-01-01T00:00:00Z", "2024-01-02T23:59:59Z", "2024-01-03T00:00:00Z", "2024-01-04T00:00:00Z")
-    for movement_id, moment in zip(
-        StockMovement.objects.order_by("id").values_list("id", flat=True), moments, strict=True
-    ):
-        StockMovement.objects.filter(id=movement_id).update(created_at=moment)
+        line = Movement(product.pk, place.pk, kind, D(quantity))
+        ledger.post([line], reference=reference, reason=reason, occurred_at=moment)
     return {"lamp": lamp, "desk": desk}
 
 
