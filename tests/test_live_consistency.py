@@ -27,6 +27,7 @@ from scripts.services import Redis
 from tests.servers import ServerProcess, serving
 from workbox import drills
 from workbox.core import events
+from workbox.core.cache import RETRY_AFTER_SECONDS, redis_client
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
 ONE = Decimal(1)
@@ -134,6 +135,7 @@ def own_redis(tmp_path: Path) -> Iterator[Redis]:
     server.start()
     yield server
     server.stop()
+    time.sleep(RETRY_AFTER_SECONDS)  # this process looks for the suite's own Redis again
 
 
 def _sequence_all() -> int:
@@ -249,20 +251,26 @@ def test_writes_do_not_need_redis(own_redis: Redis) -> None:
     buyer, (lamp,) = drills.shop(products=1, stock=5000)
 
     def p95() -> float:
-        took = []
-        for _ in range(200):
-            began = time.perf_counter()
-            services.place_order([Item(lamp.pk, ONE)], user_id=buyer.pk)
-            took.append(time.perf_counter() - began)
-        return sorted(took)[190]
+        """The best of five, so that another process's burst is not taken for ours."""
+        found = []
+        for _ in range(5):
+            took = []
+            for _ in range(60):
+                began = time.perf_counter()
+                services.place_order([Item(lamp.pk, ONE)], user_id=buyer.pk)
+                took.append(time.perf_counter() - began)
+            found.append(sorted(took)[57])
+        return min(found)
 
-    before = settings.REDIS_URL
+    before, settings.REDIS_URL = settings.REDIS_URL, f"redis://127.0.0.1:{own_redis.port}/0"
     try:
-        settings.REDIS_URL = f"redis://127.0.0.1:{own_redis.port}/0"
         p95()
+        assert redis_client() is not None, "the first half of the comparison has Redis"
         with_redis = p95()
         own_redis.kill()
         without = p95()
+        services.place_order([Item(lamp.pk, ONE)], user_id=buyer.pk)
+        assert redis_client() is None, "the second half has none"
     finally:
         settings.REDIS_URL = before
     assert without <= with_redis * 1.2 + 0.005, (with_redis, without)

@@ -17,26 +17,29 @@ RETRY_AFTER_SECONDS = 1.0
 TIMEOUT_SECONDS = 0.25
 
 _lock = threading.Lock()
-_client: redis.Redis | None = None
+_clients: dict[str, redis.Redis] = {}
 _down_until = 0.0
 
 
 def redis_client() -> redis.Redis | None:
     """The process's Redis client, or None when none is configured or it failed less than a second ago."""
-    global _client  # noqa: PLW0603  (one client per process)
-    if not settings.REDIS_URL or time.monotonic() < _down_until:
+    url = settings.REDIS_URL
+    if not url or time.monotonic() < _down_until:
         return None
-    if _client is None:
+    found = _clients.get(url)
+    if found is None:
         with _lock:
-            if _client is None:
-                _client = redis.Redis.from_url(
-                    settings.REDIS_URL,
+            found = _clients.setdefault(
+                url,
+                redis.Redis.from_url(
+                    url,
                     socket_timeout=TIMEOUT_SECONDS,
                     socket_connect_timeout=TIMEOUT_SECONDS,
                     retry=None,
                     max_connections=64,
-                )
-    return _client
+                ),
+            )
+    return found
 
 
 def redis_failed() -> None:
