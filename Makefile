@@ -8,10 +8,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format services bench lock clean
+.PHONY: help install run test lint format services bench screenshots lock clean
 
 help: ## list the commands
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("WorkBox needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..." \
@@ -55,6 +55,9 @@ services: ## start throwaway MariaDB + Redis, print the variables to export; Ctr
 
 bench: .venv/installed-production ## measure WorkBox in production settings on throwaway MariaDB + Redis
 	@$(BIN)/python scripts/bench.py $(ARGS)
+
+screenshots: .venv/installed-dev ## take the pictures of docs/images/ from a throwaway shop, with Chromium
+	@$(BIN)/python scripts/screenshots.py
 
 lock: .venv/installed-dev ## recompile requirements*.txt from requirements/*.in (ARGS=--upgrade for newer versions)
 	@scripts/lock.sh $(ARGS)
