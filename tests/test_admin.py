@@ -292,7 +292,10 @@ def test_an_order_is_confirmed_shipped_delivered_and_taken_back(
     act(client, "orders.order", "return_goods", order.pk, **{quantity: "2", "warehouse": annex.pk, "reason": "Chipped"})
     assert OrderLine.objects.get(order=order).returned_quantity == 2
     assert StockLevel.objects.get(product=lamp, warehouse=annex).on_hand == 2
-    assert Return.objects.get(order=order).refund_amount == D("19")
+    back = Return.objects.get(order=order)
+    assert back.refund_amount == D("19")
+    page = client.get(url("orders.return", "change", back.pk)).content.decode()
+    assert [words for words in ("What came back", "LAMP", "9.50", f"Order {order.pk}") if words not in page] == []
     clerk = User.objects.get(username="clerk").pk
     assert set(Event.objects.filter(topic="orders", type="order_updated").values_list("actor_id", flat=True)) == {clerk}
     assert set(StockOperation.objects.exclude(kind="opening").values_list("actor_id", flat=True)) == {clerk}
@@ -670,6 +673,23 @@ def test_every_list_runs_a_constant_number_of_queries_and_it_is_checked_in(make_
         COUNTS_FILE.write_text(json.dumps({**kept, "admin": dict(sorted(many.items()))}, indent=2) + "\n")
     else:
         assert many == kept["admin"]
+
+
+def test_the_page_of_a_return_runs_as_many_queries_for_many_lines_as_for_one(
+    make_user: Callable[..., User], make_product: Callable[..., Product]
+) -> None:
+    make_user("admin")
+    client = browser("admin")
+    counts = []
+    for lines in (1, 6):
+        items = [Item(make_product(f"L{lines}-{number}", stock=2).pk, D(1)) for number in range(lines)]
+        order = services.place_order(items, user_id=None, confirm=True)
+        services.ship_order(order.id)
+        services.return_order(order.id, reason="Chipped")
+        page = url("orders.return", "change", Return.objects.get(order_id=order.id).pk)
+        count_queries(client, page)
+        counts.append(count_queries(client, page))
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("label", ["inventory.product", "orders.order", "inventory.stockoperation"])

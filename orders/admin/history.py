@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from unfold.admin import TabularInline
 
 from inventory.models import StockMovement
-from orders.models import Return, Shipment
+from orders.models import Return, ReturnLine, Shipment
 from workbox.core.admin import DayRangeFilter, NumberSearch, ReadOnlyAdmin, link, money_text, quantity_text, signed_text
 
 LINES_SHOWN = 200
@@ -77,10 +79,65 @@ class ShipmentAdmin(_OfAnOrder):
     fields = [("order_link", "buyer"), ("operation_link", "shipped_at")]
 
 
+class ReturnLineInline(TabularInline):
+    """What came back at which price, on the return's page: charges too, which move no stock."""
+
+    model = ReturnLine
+    verbose_name_plural = "What came back"
+    fields = readonly_fields = ["product_link", "shown_quantity", "shown_price", "shown_total", "sold_on"]
+    hide_title = True
+    per_page = LINES_SHOWN
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReturnLine]:
+        """With what the columns show."""
+        return super().get_queryset(request).select_related("product", "order_line")
+
+    @admin.display(description="Product")
+    def product_link(self, line: ReturnLine) -> str:
+        """To the product."""
+        return link(reverse("admin:inventory_product_change", args=[line.product_id]), str(line.product))
+
+    @admin.display(description="Quantity")
+    def shown_quantity(self, line: ReturnLine) -> str:
+        """How many."""
+        return quantity_text(line.quantity)
+
+    @admin.display(description="Price")
+    def shown_price(self, line: ReturnLine) -> str:
+        """What one was sold at."""
+        return money_text(line.unit_price)
+
+    @admin.display(description="Total")
+    def shown_total(self, line: ReturnLine) -> str:
+        """What the line gives back."""
+        return money_text(line.quantity * line.unit_price)
+
+    @admin.display(description="Sold on")
+    def sold_on(self, line: ReturnLine) -> str:
+        """The order it was sold on, if it is known: a credit note may have come without one."""
+        if line.order_line is None:
+            return "no order known"
+        order_id = line.order_line.order_id
+        return link(reverse("admin:orders_order_change", args=[order_id]), f"Order {order_id}")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never by hand."""
+        return False
+
+
 @admin.register(Return)
 class ReturnAdmin(_OfAnOrder):
     """Goods of one order that came back."""
 
+    inlines = [ReturnLineInline]
     list_display = ["id", "order_link", "buyer", "shown_refund", "reason", "operation_link", "returned_at"]
     list_select_related = ["order__customer", "order__user", "customer"]
     list_filter = [("returned_at", DayRangeFilter)]
