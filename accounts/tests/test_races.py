@@ -206,7 +206,6 @@ def test_a_newer_token_than_the_cached_row_is_asked_of_the_database(rosa: User, 
 
 
 def test_without_redis_the_database_answers(rosa: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_client", redis.Redis(port=1, socket_connect_timeout=0.1))
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
 
     assert cached_principal(rosa.pk, 0).username == "Rosa"
