@@ -11,7 +11,7 @@ from django.db.models import F, Q, QuerySet
 
 from inventory.models import Barcode, Product, StockMovement, StockOperation
 from workbox.core.cache import keep, kept, versions
-from workbox.core.db import as_utc, marks
+from workbox.core.db import as_utc, execute, marks
 from workbox.core.events import CATALOG
 from workbox.core.numbers import as_money, as_quantity, plain
 
@@ -155,12 +155,11 @@ def product_ids(wanted: ProductFilter, *, offset: int, limit: int) -> list[int]:
     """The ids of one page of a filter, cut on the primary key."""
     if wanted != ProductFilter():
         return list(find_products(wanted).values_list("pk", flat=True)[offset : offset + limit])
-    with connection.cursor() as cursor:  # the page everybody opens first, without the query builder
-        cursor.execute(
-            "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s",
-            [True, limit, offset],
-        )
-        return [product_id for (product_id,) in cursor.fetchall()]
+    rows = execute(  # the page everybody opens first, without the query builder
+        "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s",
+        [True, limit, offset],
+    ).fetchall()
+    return [product_id for (product_id,) in rows]
 
 
 def count_products(wanted: ProductFilter, count: Callable[[QuerySet[Product]], int]) -> int:
@@ -188,9 +187,8 @@ def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """
     if not ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_PRODUCT_SQL} WHERE p.id IN ({marks(len(ids))})", list(ids))
-        by_id = {row[0]: _product_row(row) for row in cursor.fetchall()}
+    rows = execute(f"{_PRODUCT_SQL} WHERE p.id IN ({marks(len(ids))})", ids).fetchall()
+    by_id = {row[0]: _product_row(row) for row in rows}
     return [by_id[one] for one in ids if one in by_id]
 
 
@@ -246,13 +244,11 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
     rows = product_rows([product_id])
     if not rows:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved FROM inventory_stocklevel l"
-            " JOIN inventory_warehouse w ON w.id = l.warehouse_id WHERE l.product_id = %s ORDER BY w.priority, w.id",
-            [product_id],
-        )
-        levels = cursor.fetchall()
+    levels = execute(
+        "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved FROM inventory_stocklevel l"
+        " JOIN inventory_warehouse w ON w.id = l.warehouse_id WHERE l.product_id = %s ORDER BY w.priority, w.id",
+        [product_id],
+    ).fetchall()
     rows[0]["stock_by_warehouse"] = [
         {
             "warehouse_id": warehouse_id,

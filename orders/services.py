@@ -24,7 +24,7 @@ from orders.events import order_placed, order_updated
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
 from workbox.core import events
-from workbox.core.db import as_utc, insert_rows, marks, transactional, utc_text
+from workbox.core.db import as_utc, execute, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
 
@@ -256,13 +256,12 @@ def _claim(
     before = read_order(order_id, lock=True)
     if before.status not in {one.value for one in allowed}:
         raise IllegalTransition(order_id, before.status, step, hint=hint)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s AND status = %s",  # noqa: S608
-            [status.value if status else before.status, now, *([now] if at else []), order_id, before.status],
-        )
-        if cursor.rowcount != 1:
-            raise IllegalTransition(order_id, before.status, step, hint=hint)
+    claimed = execute(
+        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s AND status = %s",  # noqa: S608
+        [status.value if status else before.status, now, *([now] if at else []), order_id, before.status],
+    )
+    if claimed.rowcount != 1:
+        raise IllegalTransition(order_id, before.status, step, hint=hint)
     return replace(before, updated_at=moment)
 
 
@@ -275,11 +274,9 @@ _ORDER_COLUMNS = (
 def read_order(order_id: int, *, lock: bool = False) -> PlacedOrder:
     """The order with its lines; with `lock` its row is held until the transaction ends. Raises OrderUnknown."""
     suffix = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id = %s{suffix}", [order_id])  # noqa: S608
-        row = cursor.fetchone()
-        if row is None:
-            raise OrderUnknown(f"There is no order {order_id}.")
+    row = execute(f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id = %s{suffix}", [order_id]).fetchone()  # noqa: S608
+    if row is None:
+        raise OrderUnknown(f"There is no order {order_id}.")
     return _as_order(row, read_lines([order_id]).get(order_id, []))
 
 
@@ -287,12 +284,11 @@ def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
     """These orders with their lines, in the order of the ids, in two statements; unknown ids are left out."""
     if not order_ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id IN ({marks(len(order_ids))})",  # noqa: S608
-            list(order_ids),
-        )
-        rows = {row[0]: row for row in cursor.fetchall()}
+    found = execute(
+        f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id IN ({marks(len(order_ids))})",  # noqa: S608
+        order_ids,
+    ).fetchall()
+    rows = {row[0]: row for row in found}
     lines = read_lines(order_ids)
     return [_as_order(rows[one], lines.get(one, [])) for one in order_ids if one in rows]
 
@@ -312,20 +308,19 @@ def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
     found: dict[int, list[PlacedLine]] = {}
     if not order_ids:
         return found
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price,"  # noqa: S608  (only placeholders)
-            " l.shipped_quantity, l.returned_quantity"
-            " FROM orders_orderline l JOIN inventory_product p ON p.id = l.product_id"
-            f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",
-            list(order_ids),
-        )
-        for row in cursor.fetchall():
-            line = PlacedLine(
-                row[1], row[2], row[3], row[4],
-                as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]),
-            )  # fmt: skip
-            found.setdefault(row[0], []).append(line)
+    rows = execute(
+        "SELECT l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price,"  # noqa: S608  (only placeholders)
+        " l.shipped_quantity, l.returned_quantity"
+        " FROM orders_orderline l JOIN inventory_product p ON p.id = l.product_id"
+        f" WHERE l.order_id IN ({marks(len(order_ids))}) ORDER BY l.order_id, l.id",
+        order_ids,
+    ).fetchall()
+    for row in rows:
+        line = PlacedLine(
+            row[1], row[2], row[3], row[4],
+            as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]),
+        )  # fmt: skip
+        found.setdefault(row[0], []).append(line)
     return found
 
 
@@ -557,12 +552,11 @@ def _stocked(shipping: Mapping[int, Decimal], lines: Sequence[PlacedLine]) -> li
 def _add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], column: str) -> list[PlacedLine]:
     ids = sorted(amounts)
     values: list[Any] = [value for one in ids for value in (one, amounts[one])]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608
-            f" WHERE id IN ({marks(len(ids))})",
-            [*values, *ids],
-        )
+    execute(
+        f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608
+        f" WHERE id IN ({marks(len(ids))})",
+        [*values, *ids],
+    )
     return [replace(line, **{column: getattr(line, column) + amounts.get(line.id, ZERO)}) for line in lines]
 
 
@@ -576,11 +570,10 @@ def _moved_items(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal]) ->
 
 def _stamp(order_id: int, status: OrderStatus, column: str | None, moment: datetime) -> None:
     stamp = f", {column} = %s" if column else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE orders_order SET status = %s{stamp} WHERE id = %s",  # noqa: S608
-            [status.value, *([utc_text(moment)] if column else []), order_id],
-        )
+    execute(
+        f"UPDATE orders_order SET status = %s{stamp} WHERE id = %s",  # noqa: S608
+        [status.value, *([utc_text(moment)] if column else []), order_id],
+    )
 
 
 def require_user(user_id: int) -> None:

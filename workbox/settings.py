@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "workbox.core.observability.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "workbox.core.middleware.ProgramsFirstCorsMiddleware",
     "workbox.core.middleware.BrowserGZipMiddleware",
     "workbox.core.middleware.BrowserSessionMiddleware",
     "workbox.core.middleware.BrowserCommonMiddleware",

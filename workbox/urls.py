@@ -1,19 +1,19 @@
 """All routes: the API under /api/v1/ (pinned) and without prefix (current), staff pages, health and documentation."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, path
 
+from accounts.api.urls import urlpatterns as accounts
+from inventory.api.urls import urlpatterns as inventory
+from orders.api.urls import urlpatterns as orders
 from workbox.core import pages, views
-from workbox.core.api import route
+from workbox.core.routes import ByFirstWord, route
+from workbox.core.urls import urlpatterns as system
 from workbox.pages import live, live_rows
 
-api: list[URLPattern | URLResolver] = [
-    path("", include("orders.api.urls")),
-    path("", include("inventory.api.urls")),
-    path("", include("accounts.api.urls")),
-    path("", include("workbox.core.urls")),
-]
-urlpatterns = [
+api: list[URLPattern] = [*orders, *inventory, *accounts, *system]
+urlpatterns: list[URLPattern | URLResolver] = [
+    ByFirstWord("api/v1/", api),
     path("", pages.home, name="home"),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
@@ -23,8 +23,7 @@ urlpatterns = [
     path("redoc/redoc.standalone.js", pages.redoc_script, name="redoc-script"),
     route("api/schema", views.SchemaView.as_view(), "schema"),
     route("metrics", views.PrometheusView.as_view(), "prometheus"),
-    path("api/v1/", include(api)),
-    path("", include(api)),
+    ByFirstWord("", api),
 ]
 handler400 = "workbox.core.pages.bad_request"
 handler403 = "workbox.core.pages.forbidden"

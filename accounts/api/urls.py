@@ -4,7 +4,7 @@ from accounts.api import (
     schema,  # noqa: F401  (registers the security scheme)
     views,
 )
-from workbox.core.api import route
+from workbox.core.routes import route
 
 urlpatterns = [
     route("auth/register", views.RegisterView.as_view(), "auth-register"),

@@ -1,7 +1,7 @@
 """Routes of inventory; fixed words stand before ids."""
 
 from inventory.api import places, products, stock
-from workbox.core.api import route
+from workbox.core.routes import route
 
 ID = "[0-9]{1,18}"
 urlpatterns = [

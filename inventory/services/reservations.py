@@ -10,8 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from inventory.errors import InsufficientStock, Shortage
 from inventory.models import MovementType, Reservation, StockOperation
 from inventory.services.ledger import Movement, Posted, post
@@ -25,7 +23,7 @@ from inventory.services.levels import (
     promise_levels,
     read_shelf,
 )
-from workbox.core.db import insert_rows, marks, retrying, utc_text
+from workbox.core.db import execute, insert_rows, marks, retrying, utc_text
 from workbox.core.numbers import as_quantity
 
 ZERO = Decimal(0)
@@ -153,20 +151,19 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
     ids = sorted(holder_ids)
     if not ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id,"  # noqa: S608  (only placeholders)
-            " r.quantity, w.is_sellable"
-            " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
-            " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-            f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0"
-            " ORDER BY r.level_id, r.id",
-            [ORDER_LINE, *ids],
-        )
-        return [
-            Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6]))
-            for row in cursor.fetchall()
-        ]
+    rows = execute(
+        "SELECT r.id, r.holder_id, r.level_id, l.product_id, l.warehouse_id,"  # noqa: S608  (only placeholders)
+        " r.quantity, w.is_sellable"
+        " FROM inventory_reservation r JOIN inventory_stocklevel l ON l.id = r.level_id"
+        " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+        f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0"
+        " ORDER BY r.level_id, r.id",
+        [ORDER_LINE, *ids],
+    ).fetchall()
+    return [
+        Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6]))
+        for row in rows
+    ]
 
 
 def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:
@@ -252,9 +249,8 @@ def _reduce(reductions: Sequence[tuple[int, Decimal]]) -> None:
     """Lower the open quantity of reservations (id, by how much)."""
     ids = sorted(one for one, _ in reductions)
     values: list[Any] = [value for pair in reductions for value in pair]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"  # noqa: S608  (only placeholders)
-            f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",
-            [*values, *ids],
-        )
+    execute(
+        "UPDATE inventory_reservation SET quantity = ROUND(quantity - (CASE id"  # noqa: S608  (only placeholders)
+        f"{' WHEN %s THEN %s' * len(ids)} END), 3) WHERE id IN ({marks(len(ids))})",
+        [*values, *ids],
+    )

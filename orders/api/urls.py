@@ -1,7 +1,7 @@
 """Routes of orders; fixed words stand before ids."""
 
 from orders.api import views
-from workbox.core.api import route
+from workbox.core.routes import route
 
 ORDER = r"orders/(?P<order_id>[0-9]{1,18})"
 urlpatterns = [

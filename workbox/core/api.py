@@ -15,7 +15,6 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Request
 from django.db import InterfaceError, OperationalError
 from django.db.models import ProtectedError, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, re_path
 from rest_framework import exceptions as drf
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -201,7 +200,7 @@ class ApiView(APIView):
         limit = getattr(request, "rate_limit", None)
         if limit is not None:
             response.headers["RateLimit"] = f"limit={limit[0]}, remaining={limit[1]}, reset={limit[2]}"
-        response.headers.setdefault("Vary", "Authorization")
+        response.headers.setdefault("Vary", "Authorization, Origin")
         return response
 
     def _identified(self, request: Any) -> Any:
@@ -461,8 +460,3 @@ def page_schema(rows: dict[str, Any]) -> dict[str, Any]:
         },
     }
 
-
-def route(pattern: str, view: Any, name: str) -> URLPattern:
-    """A URL with an optional trailing slash; `pattern` is the regex of the path without it."""
-    found: URLPattern = re_path(rf"^{pattern}/?$", view, name=name)
-    return found

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, TypeVar
 
 import structlog
@@ -148,46 +147,15 @@ def marks(count: int) -> str:
 
 
 def execute(sql: str, values: Sequence[Any] = ()) -> Any:
-    """Run one statement of the hot path; returns a cursor to be read before the next `execute`.
+    """Run one statement of the hot path; the result has `fetchall`, `fetchone`, `rowcount` and `lastrowid`.
 
-    Whole numbers, Decimals and None are written into the statement (a driver call per value is what a statement costs
-    most, and a number cannot carry SQL); text and times stay parameters. On MySQL one cursor serves the connection.
+    On MySQL it goes straight to the wire (`workbox.core.mysql`), which halves what a statement costs in Python.
     """
-    sql, rest = _with_numbers(sql, values)
-    cursor = _cursor()
-    cursor.execute(sql, rest)
-    return cursor
-
-
-def _with_numbers(sql: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-    parts = sql.split("%s")
-    rest: list[Any] = []
-    text = [parts[0]]
-    for value, part in zip(values, parts[1:], strict=True):
-        kind = type(value)
-        if kind is int:
-            text.append(str(value))
-        elif kind is Decimal:
-            text.append(format(value, "f"))
-        elif value is None:
-            text.append("NULL")
-        elif kind is bool:
-            text.append("1" if value else "0")
-        else:
-            text.append("%s")
-            rest.append(value)
-        text.append(part)
-    return "".join(text), rest
-
-
-def _cursor() -> Any:
-    found = connections[DEFAULT_DB_ALIAS]  # the connection itself: its proxy costs a look-up per attribute
-    if found.vendor != "mysql" or found.queries_logged or found.connection is None:
-        return found.cursor()
-    wire = found.connection
-    cursor = getattr(wire, "workbox_cursor", None)
-    if cursor is None:
-        cursor = wire.workbox_cursor = found.cursor()
+    found: Any = connections[DEFAULT_DB_ALIAS]  # the connection itself: its proxy costs a look-up per attribute
+    if found.vendor == "mysql" and not found.queries_logged and not found.execute_wrappers:
+        return found.direct(sql, values)
+    cursor = found.cursor()
+    cursor.execute(sql, values)
     return cursor
 
 

@@ -1,10 +1,11 @@
 """What an operator sees: one structured log line per request, a request id in and out, and Prometheus metrics."""
 
 import logging.config
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import structlog
@@ -27,6 +28,7 @@ REQUEST_SECONDS = Histogram(
 LIVE_SOCKETS = Gauge("workbox_live_sockets", "Open WebSocket connections of this process.")
 
 REQUEST_ID_SHAPE = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BROWSER_PREFIXES = ("/admin", "/live", "/docs", "/redoc", "/static", "/accounts")
 log = structlog.get_logger("workbox.request")
 
@@ -43,11 +45,12 @@ class RequestMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        if iscoroutinefunction(self.get_response):
+        if self._is_async:
             return self._async(request)
         started = self._begin(request)
         return self._end(request, self.get_response(request), started)
@@ -59,7 +62,7 @@ class RequestMiddleware:
     @staticmethod
     def _begin(request: HttpRequest) -> float:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        found = given if given and REQUEST_ID_SHAPE.match(given) else uuid.uuid4().hex
+        found = given if given and REQUEST_ID_SHAPE.match(given) else f"{random.getrandbits(128):032x}"
         context.request_id.set(found)
         context.actor_id.set(None)
         request.request_id = found  # type: ignore[attr-defined]
@@ -72,9 +75,10 @@ class RequestMiddleware:
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         match = request.resolver_match
         route = match.route if match else "unmatched"
-        method = request.method or ""
-        REQUESTS.labels(method, route, response.status_code).inc()
-        REQUEST_SECONDS.labels(method, route).observe(seconds)
+        method = request.method if request.method in METHODS else "other"
+        count, duration = _meters(method, route, response.status_code)
+        count.inc()
+        duration.observe(seconds)
         if response.status_code >= 500 or settings.LOG_LEVEL in ("DEBUG", "INFO"):
             log.info(
                 "request",
@@ -86,6 +90,12 @@ class RequestMiddleware:
                 actor_id=getattr(request, "actor_id", None),
             )
         return response
+
+
+@cache
+def _meters(method: str, route: str, status: int) -> tuple[Any, Any]:
+    """The counter and the histogram of these labels; the library looks them up under a lock each time."""
+    return REQUESTS.labels(method, route, status), REQUEST_SECONDS.labels(method, route)
 
 
 def configure_logging(options: dict[str, str]) -> None:

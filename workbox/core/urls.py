@@ -1,7 +1,7 @@
 """Routes of the system itself."""
 
 from workbox.core import views
-from workbox.core.api import route
+from workbox.core.routes import route
 
 urlpatterns = [
     route("health", views.HealthView.as_view(), "health"),
