@@ -473,7 +473,8 @@ def test_a_product_is_made_edited_retired_and_restored_by_its_service(world_of_o
     assert client.post(url("inventory.product", "change", spot.pk), edit).status_code == 302
     spot.refresh_from_db()
     assert (spot.price, spot.category) == (D(4), None)
-    assert json.loads(Event.objects.filter(type="inventory_update", subject_id=spot.pk).first().payload)["price"] == 4
+    told = Event.objects.filter(type="product_updated", subject_id=spot.pk).first().companions
+    assert json.loads(told.removeprefix(f"inventory_update {spot.pk} "))["price"] == 4
     assert Event.objects.filter(type="product_updated", subject_id=spot.pk, actor_id__isnull=False).count() == 2
     twin = client.post(url("inventory.product", "change", spot.pk), edit | {"sku": "LAMP"})
     assert "already exists" in twin.content.decode()

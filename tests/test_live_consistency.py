@@ -145,11 +145,11 @@ def _sequence_all() -> int:
 
 
 def expected_seqs(first: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq FROM core_event WHERE seq > %s AND topic IN ('stock', 'orders') ORDER BY seq", [first]
-        )
-        return [seq for (seq,) in cursor.fetchall()]
+    found: list[int] = []
+    while facts := events.read_after(first):
+        first = facts[-1].cursor
+        found += [fact.cursor for fact in facts if fact.topic in {"stock", "orders"}]
+    return found
 
 
 async def settled(screens: list[Screen], products: list[Product]) -> float:

@@ -160,10 +160,7 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
         " ORDER BY r.level_id, r.id",
         [ORDER_LINE, *ids],
     ).fetchall()
-    return [
-        Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6]))
-        for row in rows
-    ]
+    return [Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6])) for row in rows]
 
 
 def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:

@@ -378,7 +378,18 @@ class EventAdmin(NumberSearch, ReadOnlyAdmin):
     number_fields = ("seq", "subject_id")
     search_help_text = "Number of the product or order, request id, or type"
     ordering = ["-id"]
-    fields = ["seq", "type", "topic", "subject_id", "owner_id", "actor_id", "request_id", "created_at", "payload"]
+    fields = [
+        "seq",
+        "type",
+        "topic",
+        "subject_id",
+        "owner_id",
+        "actor_id",
+        "request_id",
+        "created_at",
+        "payload",
+        "companions",
+    ]
 
 
 @admin.register(EventCursor)

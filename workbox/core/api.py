@@ -459,4 +459,3 @@ def page_schema(rows: dict[str, Any]) -> dict[str, Any]:
             "results": rows,
         },
     }
-

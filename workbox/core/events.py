@@ -3,12 +3,16 @@
 `append` writes facts inside the caller's transaction; nothing is sent before it commits. A *sequencer* (whichever
 reader comes first, under one row lock) then gives committed events their gapless `seq`. Ids cannot serve as the order:
 MySQL hands them out before commit, so a reader that follows ids loses events; one that follows `seq` cannot.
+
+A row holds one fact and, in `companions`, the stock facts that its transaction made true with it. A *cursor* is a
+fact's place in the stream: `seq * PLACES` + its place in the row, the row's own fact last (at `PLACES - 1`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +22,7 @@ from django.utils.module_loading import import_string
 
 from workbox.core import context, doorbell
 from workbox.core.cache import announce, new_version, version_key
-from workbox.core.db import as_utc, insert_rows, utc_text
+from workbox.core.db import as_utc, execute, insert_rows, marks, utc_text
 from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
 
@@ -26,8 +30,10 @@ STOCK, ORDERS, CATALOG, ACCESS = "stock", "orders", "catalog", "access"
 SEQUENCER = "sequencer"
 FORGOTTEN = "forgotten"
 SEQUENCE_BATCH = 1000
+PLACES = 1000
 _COLUMNS = (
-    "type", "topic", "subject_id", "owner_id", "warehouse_id", "actor_id", "request_id", "payload", "created_at",
+    "type", "topic", "subject_id", "owner_id", "warehouse_id", "actor_id", "request_id", "payload", "companions",
+    "created_at",
 )  # fmt: skip
 
 
@@ -44,11 +50,11 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class SequencedEvent:
-    """One row of the stream as a reader gets it."""
+class Fact:
+    """One fact of the stream as a reader gets it; facts with one `event_id` became true together."""
 
-    seq: int
-    id: int
+    cursor: int
+    event_id: int
     type: str
     topic: str
     subject_id: int
@@ -61,7 +67,7 @@ class SequencedEvent:
         """The JSON text clients receive: `type`, the fact's own keys, then `cursor`, `event_id`, `at`."""
         own = self.payload[1:-1]
         return (
-            f'{{"type":"{self.type}",{own}{"," if own else ""}"cursor":{self.seq},"event_id":{self.id},'
+            f'{{"type":"{self.type}",{own}{"," if own else ""}"cursor":{self.cursor},"event_id":{self.event_id},'
             f'"at":"{self.created_at:%Y-%m-%dT%H:%M:%S.%fZ}"}}'
         )
 
@@ -80,6 +86,16 @@ def append(events: Iterable[NewEvent]) -> None:
     events = list(events)
     if not events:
         return
+    rows: list[tuple[NewEvent, list[NewEvent]]] = []
+    riding: list[NewEvent] = []
+    for event in events:
+        if event.topic == STOCK and event.warehouse_id is None and len(riding) < PLACES - 1:
+            riding.append(event)
+        else:
+            rows.append((event, riding))
+            riding = []
+    if riding:
+        rows.append((riding.pop(), riding))
     now, actor, request = utc_text(), context.actor_id.get(), context.request_id.get()
     insert_rows(
         Event._meta.db_table,
@@ -87,15 +103,19 @@ def append(events: Iterable[NewEvent]) -> None:
         [
             (
                 event.type, event.topic, event.subject_id, event.owner_id, event.warehouse_id, actor, request,
-                to_json(event.payload).decode(), now,
+                to_json(event.payload).decode(), "\n".join(map(_line, companions)), now,
             )
-            for event in events
+            for event, companions in rows
         ],
     )  # fmt: skip
     for listener in _listeners(tuple(settings.WORKBOX_EVENT_LISTENERS)):
         listener(events)
     topics = {event.topic for event in events}
     transaction.on_commit(lambda: _announce(topics), robust=True)
+
+
+def _line(event: NewEvent) -> str:
+    return f"{event.type} {event.subject_id} {to_json(event.payload).decode()}"  # JSON has no bare line break
 
 
 def _announce(topics: set[str]) -> None:
@@ -157,55 +177,67 @@ def _runs(ids: Sequence[int]) -> Iterable[tuple[int, int]]:
         yield start, previous
 
 
+def end_of(seq: int) -> int:
+    """The cursor of whoever has heard everything up to `seq`."""
+    return seq * PLACES + PLACES - 1 if seq else 0
+
+
 def head() -> int:
-    """The newest `seq` there is."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT seq FROM core_eventcursor WHERE name = %s", [SEQUENCER])
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    """The cursor of the newest fact there is."""
+    return end_of(_cursor_row(SEQUENCER))
 
 
 def forgotten() -> int:
-    """Some events up to this `seq` were deleted: a reader whose cursor is older has to fetch fresh state."""
-    row = EventCursor.objects.filter(name=FORGOTTEN).values_list("seq", flat=True).first()
-    return row or 0
+    """Some facts up to this cursor were deleted: a reader whose cursor is older has to fetch fresh state."""
+    return end_of(_cursor_row(FORGOTTEN))
 
 
-def read_after(seq: int, *, limit: int = 500) -> list[SequencedEvent]:
-    """The events that follow `seq` in the stream, in order, at most `limit`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq, id, type, topic, subject_id, owner_id, warehouse_id, payload, created_at FROM core_event"
-            " WHERE seq > %s ORDER BY seq LIMIT %s",
-            [seq, limit],
-        )
-        return [
-            SequencedEvent(
-                row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], as_utc(row[8]) or timezone.now()
-            )
-            for row in cursor.fetchall()
-        ]
+def _cursor_row(name: str) -> int:
+    row = execute("SELECT seq FROM core_eventcursor WHERE name = %s", [name]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_after(cursor: int, *, limit: int = 500) -> list[Fact]:
+    """The facts that follow `cursor` in the stream, in order, from at most `limit` rows."""
+    rows = execute(
+        "SELECT seq, id, type, topic, subject_id, owner_id, warehouse_id, payload, created_at, companions"
+        " FROM core_event WHERE seq >= %s ORDER BY seq LIMIT %s",
+        [(cursor + 1) // PLACES, limit],
+    ).fetchall()
+    return [fact for row in rows for fact in _facts(row) if fact.cursor > cursor]
+
+
+def _facts(row: Sequence[Any]) -> Iterable[Fact]:
+    first, event_id, at = row[0] * PLACES, row[1], as_utc(row[8]) or timezone.now()
+    for place, line in enumerate(row[9].split("\n") if row[9] else ()):
+        kind, subject, payload = line.split(" ", 2)
+        yield Fact(first + place, event_id, kind, STOCK, int(subject), None, None, payload, at)
+    yield Fact(end_of(row[0]), event_id, *row[2:8], at)
 
 
 def forget_before(moment: datetime, *, batch: int = 2000) -> int:
-    """Delete stock and catalogue events older than `moment` in small steps.
+    """Delete stock and catalogue facts older than `moment` in small steps; returns how many rows were touched.
 
-    An order's events are its time-line and stay.
+    An order's own facts are its time-line and stay.
     """
-    deleted = 0
+    touched = 0
     while True:
         with transaction.atomic():
-            rows = list(
-                Event.objects.filter(created_at__lt=moment, seq__gt=forgotten())
-                .exclude(topic=ORDERS)
-                .order_by("seq")
-                .values_list("id", "seq")[:batch]
-            )
-            if not rows:
-                return deleted
-            EventCursor.objects.update_or_create(name=FORGOTTEN, defaults={"seq": rows[-1][1]})
-            Event.objects.filter(id__in=[row[0] for row in rows])._raw_delete(DEFAULT_DB_ALIAS)
-        deleted += len(rows)
+            rows = execute(
+                "SELECT id, seq, topic, companions <> '', created_at FROM core_event WHERE seq > %s"
+                " ORDER BY seq LIMIT %s",
+                [_cursor_row(FORGOTTEN), batch],
+            ).fetchall()
+            old = list(takewhile(lambda row: (as_utc(row[4]) or moment) < moment, rows))
+            if not old:
+                return touched
+            EventCursor.objects.update_or_create(name=FORGOTTEN, defaults={"seq": old[-1][1]})
+            gone = [row[0] for row in old if row[2] != ORDERS]
+            lighter = [row[0] for row in old if row[2] == ORDERS and row[3]]
+            Event.objects.filter(id__in=gone)._raw_delete(DEFAULT_DB_ALIAS)
+            if lighter:
+                execute(f"UPDATE core_event SET companions = '' WHERE id IN ({marks(len(lighter))})", lighter)  # noqa: S608
+        touched += len(gone) + len(lighter)
 
 
 def retention_limit() -> datetime:

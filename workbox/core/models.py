@@ -62,7 +62,10 @@ def _fixed(model: type[models.Model]) -> HistoryIsFixed:
 
 
 class Event(AppendOnly):
-    """One committed fact, absolute and never changed. `seq` is its gapless place in the stream, given after commit."""
+    """A committed fact, absolute and never changed. `seq` is its gapless place in the stream, given after commit.
+
+    The stock facts of the same transaction ride in `companions`: a row per fact would triple what an order costs here.
+    """
 
     id = models.BigAutoField(primary_key=True)
     seq = models.BigIntegerField(null=True, unique=True, editable=False)
@@ -76,6 +79,11 @@ class Event(AppendOnly):
     actor_id = models.BigIntegerField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     payload = models.TextField(help_text="The frame's own keys as JSON.")
+    companions = models.TextField(
+        blank=True,
+        default="",
+        help_text="Stock facts of the same transaction that are told first: a line each with type, product and frame.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -95,7 +95,7 @@ class Socket:
         """Listen to those of the topics that the viewer may see."""
         self.topics = frozenset(topic for topic in topics if may_listen(self.viewer, topic))
 
-    def wants(self, event: events.SequencedEvent) -> bool:
+    def wants(self, event: events.Fact) -> bool:
         """True when the event's topic is subscribed and this viewer may see it."""
         if event.topic not in self.topics:
             return False
@@ -155,16 +155,18 @@ class Hub:
         self._tailer.start()
         self._heartbeat = loop.create_task(self._beat())
 
-    def deliver(self, batch: Sequence[events.SequencedEvent]) -> None:
+    def deliver(self, batch: Sequence[events.Fact]) -> None:
         """Copy each event's frame, encoded once, to every live socket that wants it."""
         for event in batch:
-            self.position = event.seq
+            self.position = event.cursor
             message: dict[str, Any] | None = None
             if event.topic == events.ACCESS:
                 self._recheck(event)
                 continue
             for socket in tuple(self.live):
-                if event.seq > socket.position and socket.wants(event):  # one that caught up may be ahead of the tailer
+                if event.cursor > socket.position and socket.wants(
+                    event
+                ):  # one that caught up may be ahead of the tailer
                     if message is None:
                         message = {"type": "websocket.send", "text": event.frame()}
                     socket.push(message)
@@ -182,12 +184,12 @@ class Hub:
         self.live.discard(socket)
         self._rejoin.pop(socket, None)
 
-    def _recheck(self, event: events.SequencedEvent) -> None:
+    def _recheck(self, event: events.Fact) -> None:
         # What this user may see has changed: no frame after this one may reach them before the rights are read again.
         for socket in [one for one in self.live if one.viewer.id == event.subject_id]:
             recheck = self._rejoin[socket]
             self.leave(socket)
-            socket.position = event.seq
+            socket.position = event.cursor
             recheck(socket)
 
     async def _beat(self) -> None:
@@ -240,7 +242,7 @@ class Tailer(threading.Thread):
             self._call(self._begin, position)
         while rows := events.read_after(position, limit=TAIL_PAGE):
             self._call(self._hub.deliver, rows)
-            position = rows[-1].seq
+            position = rows[-1].cursor
         self.last_round = time.monotonic()
         return position
 
@@ -434,7 +436,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                     return
                 if socket.wants(row):
                     await self.send(text_data=row.frame())
-                socket.position = row.seq
+                socket.position = row.cursor
             if not rows:  # pruned between two reads
                 socket.position = self.hub.position
                 await self._tell(

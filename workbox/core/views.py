@@ -234,7 +234,7 @@ def metrics_body() -> dict[str, Any]:
 
 
 # ---- events ----------------------------------------------------------------------------------------------------------
-def may_see(viewer: Viewer, event: events.SequencedEvent, topics: frozenset[str]) -> bool:
+def may_see(viewer: Viewer, event: events.Fact, topics: frozenset[str]) -> bool:
     """The live stream's rule: the topic's capability, and of orders one's own unless one may see all."""
     if event.topic not in topics or not may_listen(viewer, event.topic):
         return False
@@ -269,12 +269,12 @@ class EventsView(ApiView):
                             "name": "Laptop",
                             "stock_quantity": 48,
                             "price": 999.99,
-                            "cursor": 41,
+                            "cursor": 41000,
                             "event_id": 41,
                             "at": "2026-01-15T10:30:00.000000Z",
                         }
                     ],
-                    "cursor": 41,
+                    "cursor": 41000,
                     "next": None,
                 }
             )
@@ -302,15 +302,15 @@ class EventsView(ApiView):
         frames = [orjson.Fragment(row.frame()) for row in rows]
         return conditional(request, to_json({"results": frames, "cursor": cursor, "next": following}))
 
-    def _read(self, since: int, limit: int, topics: frozenset[str]) -> tuple[list[events.SequencedEvent], int]:
-        """At most `limit` visible events after `since`, and the `seq` up to which the log was looked through."""
-        found: list[events.SequencedEvent] = []
-        last = since + SCANNED_MAX
+    def _read(self, since: int, limit: int, topics: frozenset[str]) -> tuple[list[events.Fact], int]:
+        """At most `limit` visible events after `since`, and the cursor up to which the log was looked through."""
+        found: list[events.Fact] = []
+        last = since + SCANNED_MAX * events.PLACES
         viewer = cast(Viewer, self.request.user)
         while len(found) < limit and since < last:
             rows = events.read_after(since, limit=EVENTS_MAX)
             for row in rows:
-                since = row.seq
+                since = row.cursor
                 if may_see(viewer, row, topics):
                     found.append(row)
                     if len(found) == limit:
