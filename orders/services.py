@@ -1,6 +1,6 @@
 """The life of an order: place, confirm, ship, deliver, cancel, return, counter sale.
 
-Each step is one transaction: the order row is claimed by a conditional UPDATE, then stock is promised, shipped or given
+Each step is one transaction: the order row is locked and its status looked at, then stock is promised, shipped or given
 back through `inventory.services`, then the news is appended. What the customer pays is fixed on the line when placed.
 """
 
@@ -24,7 +24,7 @@ from orders.events import order_placed, order_updated
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
 from workbox.core import events
-from workbox.core.db import as_utc, execute, insert_rows, marks, transactional, utc_text
+from workbox.core.db import as_utc, execute, insert_rows, later, marks, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
 
@@ -124,8 +124,7 @@ def _place(draft: _Draft) -> PlacedOrder:
         if item.quantity <= 0:
             raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
     wanted = reservations.sum_by_product((item.product_id, item.quantity) for item in draft.items)
-    claimed = draft.confirm and reservations.claim(wanted)
-    shelf = read_shelf(wanted)
+    shelf, claimed = reservations.claim(wanted) if draft.confirm else (read_shelf(wanted), False)
     _check_items(draft, shelf)
     prices = [
         shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items
@@ -256,12 +255,10 @@ def _claim(
     before = read_order(order_id, lock=True)
     if before.status not in {one.value for one in allowed}:
         raise IllegalTransition(order_id, before.status, step, hint=hint)
-    claimed = execute(
-        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s AND status = %s",  # noqa: S608
-        [status.value if status else before.status, now, *([now] if at else []), order_id, before.status],
+    later(
+        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s",  # noqa: S608
+        [status.value if status else before.status, now, *([now] if at else []), order_id],
     )
-    if claimed.rowcount != 1:
-        raise IllegalTransition(order_id, before.status, step, hint=hint)
     return replace(before, updated_at=moment)
 
 
@@ -274,10 +271,12 @@ _ORDER_COLUMNS = (
 def read_order(order_id: int, *, lock: bool = False) -> PlacedOrder:
     """The order with its lines; with `lock` its row is held until the transaction ends. Raises OrderUnknown."""
     suffix = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
-    row = execute(f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id = %s{suffix}", [order_id]).fetchone()  # noqa: S608
+    found = later(f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id = %s{suffix}", [order_id])  # noqa: S608
+    lines = read_lines([order_id])
+    row = found.fetchone()
     if row is None:
         raise OrderUnknown(f"There is no order {order_id}.")
-    return _as_order(row, read_lines([order_id]).get(order_id, []))
+    return _as_order(row, lines.get(order_id, []))
 
 
 def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
@@ -343,8 +342,7 @@ def confirm_order(order_id: int) -> PlacedOrder:
     """
     before = _claim(order_id, allowed=CAN_CONFIRM, status=OrderStatus.CONFIRMED, step="confirmed", at="confirmed_at")
     wanted = reservations.sum_by_product((line.product_id, line.quantity) for line in before.lines)
-    claimed = reservations.claim(wanted)
-    shelf = read_shelf(wanted)
+    shelf, claimed = reservations.claim(wanted)
     after = _reserve(before.lines, shelf, before.warehouse_id, claimed=claimed)
     events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
     return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or before.updated_at)

@@ -54,7 +54,7 @@ async def test_every_listener_hears_an_order_with_the_seeds_keys(
             assert (placed["order_id"], placed["user_id"], placed["total_amount"]) == (order.id, buyer.pk, 1999.98)
             assert placed["items"] == [{"inventory_id": lamp.pk, "name": "Laptop", "quantity": 2, "unit_price": 999.99}]
             assert placed["cursor"] > update["cursor"]
-                assert placed["event_id"] == update["event_id"], "they became true together"
+            assert placed["event_id"] == update["event_id"], "they became true together"
 
 
 async def test_a_customer_hears_of_own_orders_only(make_product: MakeProduct, make_user: MakeUser) -> None:

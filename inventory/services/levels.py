@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from inventory.models import StockLevel
-from workbox.core.db import TryAgain, execute, marks, utc_text
+from workbox.core.db import TryAgain, execute, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
@@ -177,30 +177,40 @@ def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
     return after
 
 
-def promise(wanted: Mapping[int, Decimal]) -> None:
+def promise(wanted: Mapping[int, Decimal]) -> Shelf:
     """Take these quantities (product id → quantity) out of what is available in all, and hold the products.
 
-    One guarded statement. Raises TryAgain when a product has less, keeps no stock, or does not exist: the caller's
-    second look says which. The levels follow by `promise_levels` in the same transaction.
+    One guarded statement; returns the shelf as it is after it. Raises TryAgain when a product has less, keeps no stock,
+    or does not exist: the caller's second look says which. The levels follow by `promise_levels` in the same
+    transaction.
     """
     products = sorted(wanted)
     taken, values = _case("product_id", [(one, wanted[one]) for one in products])
-    cursor = execute(
+    taking = later(
         f"UPDATE inventory_productstock SET version = version + 1, reserved = ROUND(reserved + {taken}, 3),"  # noqa: S608
         f" available = ROUND(available - {taken}, 3)"
         f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
         [*values, *values, *products, *values],
     )
-    if cursor.rowcount != len(products):
+    shelf = read_shelf(products)
+    if taking.rowcount != len(products):
         raise TryAgain("not enough is available")
+    return shelf
 
 
 def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, StockAfter]:
     """Promise these quantities (level id → quantity) on their levels; returns the stock afterwards.
 
-    Expects `promise` before and a `shelf` read after it: under the held totals nothing can have moved since.
+    Expects the `shelf` that `promise` returned: under the held totals nothing can have moved since, so that only the
+    table's own CHECK stands behind this statement.
     """
-    _change_levels({level_id: Delta(0, ZERO, quantity, is_sellable=True) for level_id, quantity in taken.items()})
+    ids = sorted(taken)
+    more, values = _case("id", [(one, taken[one]) for one in ids])
+    later(
+        f"UPDATE inventory_stocklevel SET updated_at = %s, reserved = ROUND(reserved + {more}, 3)"  # noqa: S608
+        f" WHERE id IN ({marks(len(ids))})",
+        [utc_text(), *values, *ids],
+    )
     return {
         product.id: StockAfter(
             product.id, product.on_hand, product.reserved, product.available, product.version,

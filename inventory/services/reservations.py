@@ -23,7 +23,7 @@ from inventory.services.levels import (
     promise_levels,
     read_shelf,
 )
-from workbox.core.db import execute, insert_rows, marks, retrying, utc_text
+from workbox.core.db import execute, insert_later, marks, retrying, utc_text
 from workbox.core.numbers import as_quantity
 
 ZERO = Decimal(0)
@@ -97,16 +97,16 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
     return takes
 
 
-def claim(wanted: Mapping[int, Decimal]) -> bool:
+def claim(wanted: Mapping[int, Decimal]) -> tuple[Shelf, bool]:
     """Take these quantities (product id → quantity) out of what is available before anything else is decided.
 
-    True: they are taken and the products stand still; pass it to `reserve`. False: this is a repeated transaction,
-    nothing is taken and `reserve` looks before it takes (that is where shortages get their words). Raises TryAgain.
+    Returns the shelf and whether they are taken, for `reserve`. True: the products stand still. False: this is a
+    repeated transaction, nothing is taken and `reserve` looks before it takes (that is where shortages get their
+    words). Raises TryAgain.
     """
     if retrying():
-        return False
-    promise(wanted)
-    return True
+        return read_shelf(wanted), False
+    return promise(wanted), True
 
 
 def reserve(
@@ -114,13 +114,12 @@ def reserve(
 ) -> dict[int, StockAfter]:
     """Promise stock to the demands, all of them or none; `available` falls, `on_hand` stays.
 
-    Expects the caller's transaction, `claim` before, and `shelf` read after it. Returns the stock afterwards. Raises
+    Expects the caller's transaction, and `shelf` and `claimed` from `claim`. Returns the stock afterwards. Raises
     InsufficientStock with every short product.
     """
     if not claimed:
         source(demands, shelf, warehouse_id=warehouse_id)  # says what is short, in words
-        promise(sum_by_product((demand.product_id, demand.quantity) for demand in demands))
-        shelf = read_shelf(shelf.products)
+        shelf = promise(sum_by_product((demand.product_id, demand.quantity) for demand in demands))
     takes = source(demands, shelf, warehouse_id=warehouse_id)
     taken: dict[int, Decimal] = {}
     rows: dict[tuple[int, int], Decimal] = {}
@@ -130,7 +129,7 @@ def reserve(
         rows[key] = rows.get(key, ZERO) + take.quantity
     after = promise_levels(shelf, taken)
     now = utc_text()
-    insert_rows(
+    insert_later(
         Reservation._meta.db_table,
         ("holder_type", "holder_id", "level_id", "quantity", "created_at"),
         [(ORDER_LINE, holder_id, level_id, quantity, now) for (holder_id, level_id), quantity in rows.items()],

@@ -3,6 +3,7 @@
 Nothing here decides anything: when Redis is away every caller falls back to the database.
 """
 
+import os
 import secrets
 import threading
 import time
@@ -49,46 +50,60 @@ def redis_failed() -> None:
 
 
 def read_many(keys: Sequence[str]) -> list[bytes | None] | None:
-    """The values of these keys in one round trip, or None when there is no Redis to ask.
-
-    On the path of every request: it talks to a pooled connection directly, without the client's per-command ceremony.
-    """
-    client = redis_client()
-    if client is None:
-        return None
-    pool = client.connection_pool
-    try:
-        wire = pool.get_connection()
-        try:
-            wire.send_command("MGET", *keys)
-            found: list[bytes | None] = wire.read_response()
-        finally:
-            pool.release(wire)
-    except redis.RedisError:
-        redis_failed()
-        return None
-    return found
+    """The values of these keys in one round trip, or None when there is no Redis to ask."""
+    found = _converse([("MGET", *keys)])
+    return None if found is None else found[0]
 
 
 def announce(values: Mapping[str, str], channel: str, *, ring: bool) -> None:
     """Set these keys and, with `ring`, publish on the channel, in one round trip; a Redis that is away is let be."""
-    client = redis_client()
-    if client is None:
-        return
     commands: list[tuple[str, ...]] = [("MSET", *[part for pair in values.items() for part in pair])]
     if ring:
         commands.append(("PUBLISH", channel, "1"))
-    pool = client.connection_pool
+    _converse(commands)
+
+
+class _Own(threading.local):
+    """This thread's own connection, and the process and server it belongs to."""
+
+    wire: Any = None
+    place: tuple[int, str] | None = None
+
+
+_own = _Own()
+
+
+def _converse(commands: Sequence[tuple[str, ...]]) -> list[Any] | None:
+    """The answers to these commands (each safe to repeat) in one round trip; None when there is no Redis to ask.
+
+    On the path of every request: it keeps one connection per thread, without the pool's and the client's ceremony. One
+    that Redis closed meanwhile is opened once more.
+    """
+    client = redis_client()
+    if client is None:
+        return None
+    place = (os.getpid(), settings.REDIS_URL)
+    is_fresh = _own.place != place
+    if is_fresh:
+        _own.wire, _own.place = client.connection_pool.make_connection(), place
+    wire = _own.wire
     try:
-        wire = pool.get_connection()
         try:
-            wire.send_packed_command(wire.pack_commands(commands))
-            for _ in commands:
-                wire.read_response()
-        finally:
-            pool.release(wire)
+            return _ask(wire, commands)
+        except redis.ConnectionError:
+            wire.disconnect()
+            if is_fresh:
+                raise
+            return _ask(wire, commands)
     except redis.RedisError:
+        wire.disconnect()  # answers still under way belong to nobody
         redis_failed()
+        return None
+
+
+def _ask(wire: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
+    wire.send_packed_command(wire.pack_commands(commands), check_health=False)
+    return [wire.read_response() for _ in commands]
 
 
 # ---- answers kept until a version changes ----------------------------------------------------------------------------

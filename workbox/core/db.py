@@ -151,12 +151,43 @@ def execute(sql: str, values: Sequence[Any] = ()) -> Any:
 
     On MySQL it goes straight to the wire (`workbox.core.mysql`), which halves what a statement costs in Python.
     """
-    found: Any = connections[DEFAULT_DB_ALIAS]  # the connection itself: its proxy costs a look-up per attribute
+    return _execute(connections[DEFAULT_DB_ALIAS], sql, values)
+
+
+def later(sql: str, values: Sequence[Any] = ()) -> Any:
+    """Like `execute`, for a statement whose answer nobody needs yet; it may travel with the next one, or with COMMIT.
+
+    Its result is filled in, and its errors are raised, by then; `flush` sends it now.
+    """
+    found: Any = connections[DEFAULT_DB_ALIAS]
+    if found.vendor == "mysql" and not found.queries_logged and not found.execute_wrappers:
+        return found.later(sql, values)
+    return _execute(found, sql, values)
+
+
+def flush() -> None:
+    """What `later` kept back has happened."""
+    found: Any = connections[DEFAULT_DB_ALIAS]
+    if found.vendor == "mysql":
+        found.flush()
+
+
+def _execute(found: Any, sql: str, values: Sequence[Any]) -> Any:
     if found.vendor == "mysql" and not found.queries_logged and not found.execute_wrappers:
         return found.direct(sql, values)
     cursor = found.cursor()
     cursor.execute(sql, values)
     return cursor
+
+
+def insert_later(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """One multi-row INSERT whose ids nobody needs, by `later`."""
+    return later(_insert(table, columns, len(rows)), [value for row in rows for value in row])
+
+
+def _insert(table: str, columns: Sequence[str], count: int) -> str:
+    one = f"({marks(len(columns))})"
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([one] * count)}"  # noqa: S608  (our names)
 
 
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
@@ -165,25 +196,23 @@ def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     InnoDB gives the rows of one plain INSERT consecutive auto-increment values and reports the first; SQLite has one
     writer and reports the last.
     """
+    found: Any = connections[DEFAULT_DB_ALIAS]  # the connection itself: its proxy costs a look-up per attribute
     rows = list(rows)
-    one = f"({marks(len(columns))})"
-    sql = f"INSERT INTO {table} ({','.join(columns)}) VALUES {','.join([one] * len(rows))}"  # noqa: S608  (our names)
-    reported = int(execute(sql, [value for row in rows for value in row]).lastrowid or 0)
-    if connection.vendor == "sqlite":
+    values = [value for row in rows for value in row]
+    reported = int(_execute(found, _insert(table, columns, len(rows)), values).lastrowid or 0)
+    if found.vendor == "sqlite":
         return list(range(reported - len(rows) + 1, reported + 1))
-    step = _auto_increment_step()
+    step = _auto_increment_step(found)
     return [reported + index * step for index in range(len(rows))]
 
 
-def _auto_increment_step() -> int:
+def _auto_increment_step(found: Any) -> int:
     """`@@auto_increment_increment` of this connection (1, or the number of nodes of a Galera cluster), read once."""
-    found: int | None = getattr(connection.connection, "workbox_id_step", None)
-    if found is None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT @@auto_increment_increment")
-            found = int(cursor.fetchone()[0])
-        connection.connection.workbox_id_step = found
-    return found
+    wire = found.connection
+    step: int | None = getattr(wire, "workbox_id_step", None)
+    if step is None:
+        step = wire.workbox_id_step = int(_execute(found, "SELECT @@auto_increment_increment", ()).fetchone()[0])
+    return step
 
 
 def is_mysql(using: str = DEFAULT_DB_ALIAS) -> bool:

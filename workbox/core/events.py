@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 
 from workbox.core import context, doorbell
 from workbox.core.cache import announce, new_version, version_key
-from workbox.core.db import as_utc, execute, insert_rows, marks, utc_text
+from workbox.core.db import as_utc, execute, insert_later, marks, utc_text
 from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
 
@@ -97,7 +97,7 @@ def append(events: Iterable[NewEvent]) -> None:
     if riding:
         rows.append((riding.pop(), riding))
     now, actor, request = utc_text(), context.actor_id.get(), context.request_id.get()
-    insert_rows(
+    insert_later(
         Event._meta.db_table,
         _COLUMNS,
         [

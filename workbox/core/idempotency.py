@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from workbox.core.db import as_utc, error_code, execute, insert_rows, transact, utc_text
+from workbox.core.db import as_utc, error_code, flush, insert_later, later, transact, utc_text
 from workbox.core.errors import Conflict, Invalid
 from workbox.core.models import IdempotencyKey
 
@@ -52,9 +52,31 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
         )
 
     def with_key() -> Answer:
-        row_id = _claim(user_id, key, fingerprint)
-        status, body = work()
-        execute("UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s", [status, body.decode(), row_id])
+        claim = None
+        try:
+            claim = insert_later(
+                "core_idempotencykey",
+                ("user_id", "client_key", "request_hash", "body", "created_at"),
+                [(user_id, key, fingerprint, "", utc_text())],
+            )
+            status, body = work()
+            if not claim.rowcount:
+                flush()
+        except (IntegrityError, OperationalError) as error:
+            if claim is not None and not getattr(claim, "failed", False):
+                raise  # not ours: the work's own
+            if isinstance(error, IntegrityError):
+                raise _Seen from error
+            if error_code(error) != LOCK_WAIT_TIMEOUT:
+                raise
+            raise Conflict(
+                "The first request with this Idempotency-Key is still running; ask again in a moment.",
+                code="idempotency_in_progress",
+            ) from error
+        later(
+            "UPDATE core_idempotencykey SET status = %s, body = %s WHERE user_id = %s AND client_key = %s",
+            [status, body.decode(), user_id, key],
+        )
         return Answer(status, body)
 
     try:
@@ -62,24 +84,6 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
     except _Seen:
         found = _replay(user_id, key, fingerprint)
         return found if found is not None else transact(with_key)
-
-
-def _claim(user_id: int, key: str, fingerprint: str) -> int:
-    try:
-        return insert_rows(
-            "core_idempotencykey",
-            ("user_id", "client_key", "request_hash", "body", "created_at"),
-            [(user_id, key, fingerprint, "", utc_text())],
-        )[0]
-    except IntegrityError as error:
-        raise _Seen from error
-    except OperationalError as error:
-        if error_code(error) != LOCK_WAIT_TIMEOUT:
-            raise
-        raise Conflict(
-            "The first request with this Idempotency-Key is still running; ask again in a moment.",
-            code="idempotency_in_progress",
-        ) from error
 
 
 def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:

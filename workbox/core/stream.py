@@ -26,7 +26,7 @@ from workbox.core.observability import LIVE_SOCKETS
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
-BUSY_PAUSE_SECONDS = 0.05  # under load news is taken in gulps: at most 20 rounds a second
+BUSY_PAUSE_SECONDS = 0.1  # under load news is taken in gulps: at most ten rounds a second
 TAIL_PAGE = 500
 SILENT_TAILER_SECONDS = 15.0
 SUBSCRIBE_WAIT_SECONDS = 1.0
