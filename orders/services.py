@@ -134,6 +134,9 @@ def _place(draft: _Draft) -> PlacedOrder:
         raise Invalid("The order's total is beyond what this shop can book.", fields={"items": ["total too large"]})
     now = datetime.now(UTC)
     placed_at = draft.placed_at or now
+    now_text = placed_text = utc_text(now)
+    if placed_at is not now:
+        placed_text = utc_text(placed_at)
     status = OrderStatus.CONFIRMED if draft.confirm else OrderStatus.PENDING
     order_id = insert_rows(
         Order._meta.db_table,
@@ -144,8 +147,8 @@ def _place(draft: _Draft) -> PlacedOrder:
         [
             (
                 draft.user_id, draft.customer_id, draft.warehouse_id, status.value, draft.channel, total,
-                draft.external_reference, draft.notes, utc_text(placed_at),
-                utc_text(placed_at) if draft.confirm else None, utc_text(now), utc_text(now),
+                draft.external_reference, draft.notes, placed_text,
+                placed_text if draft.confirm else None, now_text, now_text,
             )
         ],
     )[0]  # fmt: skip

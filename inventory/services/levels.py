@@ -1,9 +1,10 @@
 """The plain SQL under ledger and reservations: read what is on the shelves, change it guarded, read what became of it.
 
-Only `ledger.py` and `reservations.py` may call `change`. The same text runs on SQLite and MySQL; ROUND keeps SQLite's
-binary numbers exact to three places and is a no-op on MySQL's decimals. Lock order, everywhere: idempotency row → order
-row → product totals by id (one statement) → stock levels by id (one statement) → their children → events. Whoever
-changes any stock of a product holds its totals row, so what is read after that is the truth until COMMIT.
+Only `ledger.py` and `reservations.py` may call `change`. The same text runs on SQLite and MySQL, but for `_exact`:
+ROUND keeps SQLite's binary numbers exact to three places, MySQL's decimals are exact already. Lock order, everywhere:
+idempotency row → order row → product totals by id (one statement) → stock levels by id (one statement) → their children
+→ events. Whoever changes any stock of a product holds its totals row, so what is read after that is the truth until
+COMMIT.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 from django.db import connection
 
 from inventory.models import StockLevel
-from workbox.core.db import TryAgain, execute, later, marks, utc_text
+from workbox.core.db import TryAgain, execute, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
@@ -187,8 +188,8 @@ def promise(wanted: Mapping[int, Decimal]) -> Shelf:
     products = sorted(wanted)
     taken, values = _case("product_id", [(one, wanted[one]) for one in products])
     taking = later(
-        f"UPDATE inventory_productstock SET version = version + 1, reserved = ROUND(reserved + {taken}, 3),"  # noqa: S608
-        f" available = ROUND(available - {taken}, 3)"
+        f"UPDATE inventory_productstock SET version = version + 1, reserved = {_exact(f'reserved + {taken}')},"  # noqa: S608
+        f" available = {_exact(f'available - {taken}')}"
         f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
         [*values, *values, *products, *values],
     )
@@ -207,7 +208,7 @@ def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, Stoc
     ids = sorted(taken)
     more, values = _case("id", [(one, taken[one]) for one in ids])
     later(
-        f"UPDATE inventory_stocklevel SET updated_at = %s, reserved = ROUND(reserved + {more}, 3)"  # noqa: S608
+        f"UPDATE inventory_stocklevel SET updated_at = %s, reserved = {_exact(f'reserved + {more}')}"  # noqa: S608
         f" WHERE id IN ({marks(len(ids))})",
         [utc_text(), *values, *ids],
     )
@@ -238,22 +239,22 @@ def _change_levels(deltas: Mapping[int, Delta]) -> None:
     assignments, guards = ["updated_at = %s"], []
     values: list[Any] = [utc_text()]
     if moves_stock:
-        assignments.append(f"on_hand = ROUND(on_hand + {on_hand[0]}, 3)")
+        assignments.append(f"on_hand = {_exact(f'on_hand + {on_hand[0]}')}")
         values += on_hand[1]
     if moves_promise:
-        assignments.append(f"reserved = ROUND(reserved + {reserved[0]}, 3)")
+        assignments.append(f"reserved = {_exact(f'reserved + {reserved[0]}')}")
         values += reserved[1]
     values += ids
     left, right = "on_hand", "reserved"
     if moves_stock:
-        left = f"ROUND(on_hand + {on_hand[0]}, 3)"
+        left = _exact(f"on_hand + {on_hand[0]}")
         values += on_hand[1]
     if moves_promise:
-        right = f"ROUND(reserved + {reserved[0]}, 3)"
+        right = _exact(f"reserved + {reserved[0]}")
         values += reserved[1]
     guards.append(f"{left} >= {right}")
     if any(delta.reserved < 0 for delta in deltas.values()):
-        guards.append(f"ROUND(reserved + {reserved[0]}, 3) >= 0")
+        guards.append(f"{_exact(f'reserved + {reserved[0]}')} >= 0")
         values += reserved[1]
     sql = (
         f"UPDATE inventory_stocklevel SET {', '.join(assignments)}"  # noqa: S608  (only placeholders)
@@ -278,10 +279,10 @@ def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
     for column, name in enumerate(("on_hand", "reserved", "available")):
         if any(total[column] for total in totals.values()):
             sql, arguments = _case("product_id", [(one, totals[one][column]) for one in products])
-            assignments.append(f"{name} = ROUND({name} + {sql}, 3)")
+            assignments.append(f"{name} = {_exact(f'{name} + {sql}')}")
             values += arguments
             if name == "available":
-                guard, guard_values = f" AND ROUND(available + {sql}, 3) >= 0", arguments
+                guard, guard_values = f" AND {_exact(f'available + {sql}')} >= 0", arguments
     cursor = execute(
         f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608
         f" WHERE product_id IN ({marks(len(products))}){guard}",
@@ -289,6 +290,10 @@ def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
     )
     if cursor.rowcount != len(products):
         raise TryAgain("a product's total moved")
+
+
+def _exact(sql: str) -> str:
+    return sql if is_mysql() else f"ROUND({sql}, 3)"
 
 
 def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]]:

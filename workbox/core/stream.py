@@ -148,6 +148,7 @@ class Hub:
         self.loop = loop
         self.live: set[Socket] = set()
         self.per_user: Counter[int] = Counter()
+        self.audience = threading.Event()  # set while anybody is connected
         self.position = 0
         self.ready = asyncio.Event()
         self._rejoin: dict[Socket, Callable[[Socket], None]] = {}
@@ -170,6 +171,19 @@ class Hub:
                     if message is None:
                         message = {"type": "websocket.send", "text": event.frame()}
                     socket.push(message)
+
+    def enter(self, user_id: int) -> None:
+        """One more connection of this user."""
+        self.per_user[user_id] += 1
+        self.audience.set()
+
+    def exit(self, user_id: int) -> None:
+        """One connection of this user less."""
+        self.per_user[user_id] -= 1
+        if not self.per_user[user_id]:
+            del self.per_user[user_id]
+        if not self.per_user:
+            self.audience.clear()
 
     def join(self, socket: Socket, recheck: Callable[[Socket], None]) -> bool:
         """Make the socket live if it has seen everything up to here; False: there is more to catch up."""
@@ -225,7 +239,9 @@ class Tailer(threading.Thread):
         while not self._stopping.is_set():
             try:
                 position = self._round(position)
-                if self._bell.wait(POLL_SECONDS):
+                if not self._hub.audience.is_set():
+                    self._hub.audience.wait(POLL_SECONDS)  # nobody listens: keep the place, without hurry
+                elif self._bell.wait(POLL_SECONDS):
                     time.sleep(max(0.0, self.last_round + BUSY_PAUSE_SECONDS - time.monotonic()))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("tailer_waits_for_database", error=str(error))
@@ -267,6 +283,7 @@ class Tailer(threading.Thread):
     def stop(self) -> None:
         """End after the current round."""
         self._stopping.set()
+        self._hub.audience.set()
         self._bell.silence()
         self.join(timeout=5)
 
@@ -321,7 +338,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         await self.accept(subprotocol=subprotocol)
         self.socket = Socket(viewer, self.base_send, self._close_soon)
         self.socket.position = self.hub.position
-        self.hub.per_user[viewer.id] += 1
+        self.hub.enter(viewer.id)
         LIVE_SOCKETS.inc()
         loop = asyncio.get_running_loop()
         await self._tell(
@@ -350,7 +367,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._catching.cancel()
         if self.socket is not None:
             self.hub.leave(self.socket)
-            self.hub.per_user[self.socket.viewer.id] -= 1
+            self.hub.exit(self.socket.viewer.id)
             self.socket.stop()
             LIVE_SOCKETS.dec()
             self.socket = None
