@@ -24,7 +24,7 @@ from orders.events import order_placed, order_updated
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
 from workbox.core import events
-from workbox.core.db import as_utc, execute, insert_rows, later, marks, transactional, utc_text
+from workbox.core.db import as_utc, execute, insert_later, insert_rows, later, marks, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
 
@@ -138,7 +138,7 @@ def _place(draft: _Draft) -> PlacedOrder:
     if placed_at is not now:
         placed_text = utc_text(placed_at)
     status = OrderStatus.CONFIRMED if draft.confirm else OrderStatus.PENDING
-    order_id = insert_rows(
+    new_order = insert_later(
         Order._meta.db_table,
         (
             "user_id", "customer_id", "warehouse_id", "status", "channel", "total_amount", "external_reference",
@@ -151,15 +151,16 @@ def _place(draft: _Draft) -> PlacedOrder:
                 placed_text if draft.confirm else None, now_text, now_text,
             )
         ],
-    )[0]  # fmt: skip
+    )  # fmt: skip
     line_ids = insert_rows(
         OrderLine._meta.db_table,
         ("order_id", "product_id", "quantity", "unit_price", "shipped_quantity", "returned_quantity"),
         [
-            (order_id, item.product_id, item.quantity, price, 0, 0)
+            (new_order, item.product_id, item.quantity, price, 0, 0)
             for item, price in zip(draft.items, prices, strict=True)
         ],
     )
+    order_id = int(new_order.lastrowid)
     lines = tuple(
         PlacedLine(
             line_id,

@@ -100,12 +100,9 @@ def granian(port: int, workers: int, threads: int) -> list[str]:
     ]  # fmt: skip
 
 
-def uvicorn(port: int, application: str, loop_options: tuple[str, ...] = ()) -> list[str]:
-    """/ws in production."""
-    return [
-        sys.executable, "-m", "uvicorn", application, "--port", str(port), "--loop", "uvloop", "--http", "httptools",
-        "--no-access-log", "--log-level", "warning", *loop_options,
-    ]  # fmt: skip
+def live_server(port: int) -> list[str]:
+    """/ws in production: the ASGI server, to which the proxy sends that path alone."""
+    return [sys.executable, str(ROOT / "manage.py"), "serve", "--port", str(port)]
 
 
 def http_cases(
@@ -124,7 +121,7 @@ def http_cases(
             compare = _own_runner()
         if not args.no_tailer:
             ws_port = free_port()
-            stack.enter_context(process(uvicorn(ws_port, "workbox.asgi:application"), ws_port))
+            stack.enter_context(process(live_server(ws_port), ws_port))
         print(f"{'case':18} {'':8} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'server us':>10} {'db us':>8}", flush=True)
         for name in args.cases.split(";"):
             kind, ours, theirs, extra = CASES[name]
@@ -290,9 +287,7 @@ def fan_out_case(
 
     found: dict[str, Any] = {"case": f"fan-out to {SOCKETS}"}
     port = free_port()
-    with process(
-        uvicorn(port, "workbox.asgi:application", ("--ws", args.ws)), port, WORKBOX_SOCKETS_PER_USER="100000"
-    ) as server:
+    with process(live_server(port), port, WORKBOX_SOCKETS_PER_USER="100000") as server:
         reader = (lambda: compare.process_tree(server.pid)) if compare else (lambda: 0.0)
         found["workbox"] = asyncio.run(fan_out(port, [f"Authorization: Bearer {token}"], mark, change, reader))
     _print_fan_out(found, "workbox")
@@ -358,7 +353,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--peer-port", type=int, default=21901)
-    parser.add_argument("--ws", default="auto", help="uvicorn's WebSocket implementation")
     parser.add_argument("--cases", default=";".join(CASES), help="separated by ;")
     parser.add_argument("--no-tailer", action="store_true", help="without the /ws server beside the HTTP cases")
     parser.add_argument("--skip", default="", help="http or fanout")

@@ -1,17 +1,17 @@
 """All routes: the API under /api/v1/ (pinned) and without prefix (current), staff pages, health and documentation."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from accounts.api.urls import urlpatterns as accounts
-from inventory.api.urls import urlpatterns as inventory
-from orders.api.urls import urlpatterns as orders
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
-from workbox.core.urls import urlpatterns as system
 from workbox.pages import live, live_rows
 
-api: list[URLPattern] = [*orders, *inventory, *accounts, *system]
+api: list[URLPattern] = [
+    one
+    for module in ("orders.api.urls", "inventory.api.urls", "accounts.api.urls", "workbox.core.urls")
+    for one in include(module)[0].urlpatterns
+]
 urlpatterns: list[URLPattern | URLResolver] = [
     ByFirstWord("api/v1/", api),
     path("", pages.home, name="home"),

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import hiredis
 import redis
 from django.conf import settings
 
@@ -85,7 +86,7 @@ def _converse(commands: Sequence[tuple[str, ...]]) -> list[Any] | None:
     place = (os.getpid(), settings.REDIS_URL)
     is_fresh = _own.place != place
     if is_fresh:
-        _own.wire, _own.place = client.connection_pool.make_connection(), place
+        _own.wire, _own.place = own_connection(client), place
     wire = _own.wire
     try:
         try:
@@ -101,9 +102,31 @@ def _converse(commands: Sequence[tuple[str, ...]]) -> list[Any] | None:
         return None
 
 
+def own_connection(client: redis.Redis) -> Any:
+    """A connection like the client's, outside its pool: whoever asked for it keeps and closes it."""
+    pool = client.connection_pool
+    return pool.connection_class(**pool.connection_kwargs)
+
+
 def _ask(wire: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
-    wire.send_packed_command(wire.pack_commands(commands), check_health=False)
-    return [wire.read_response() for _ in commands]
+    if wire._sock is None:  # noqa: SLF001  (connecting, logging in and TLS are the library's; then it is bytes)
+        wire.connect()
+    ear, reader, answers = wire._sock, hiredis.Reader(), []  # noqa: SLF001
+    try:
+        ear.sendall(b"".join([hiredis.pack_command(command) for command in commands]))
+        while len(answers) < len(commands):
+            answer = reader.gets()
+            if answer is not False:
+                answers.append(answer)
+            elif heard := ear.recv(65536):
+                reader.feed(heard)
+            else:
+                raise redis.ConnectionError("Redis closed the connection")
+    except OSError as error:
+        raise redis.ConnectionError(str(error)) from error
+    if wrong := next((one for one in answers if isinstance(one, hiredis.ReplyError)), None):
+        raise redis.ResponseError(str(wrong))
+    return answers
 
 
 # ---- answers kept until a version changes ----------------------------------------------------------------------------

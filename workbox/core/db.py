@@ -173,10 +173,11 @@ def flush() -> None:
 
 
 def _execute(found: Any, sql: str, values: Sequence[Any]) -> Any:
+    """One statement; a value that is itself a result of `later` stands for the id that its INSERT gave out."""
     if found.vendor == "mysql" and not found.queries_logged and not found.execute_wrappers:
         return found.direct(sql, values)
     cursor = found.cursor()
-    cursor.execute(sql, values)
+    cursor.execute(sql, [getattr(value, "lastrowid", value) for value in values])
     return cursor
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import redis
 from django.conf import settings
 
-from workbox.core.cache import redis_client, redis_failed
+from workbox.core.cache import own_connection, redis_client, redis_failed
 
 CHANNEL = "wb:bell"
 SLICE_SECONDS = 0.2
@@ -63,7 +63,7 @@ class Bell:
         client = redis_client()
         if client is None:
             return False
-        wire = client.connection_pool.make_connection()
+        wire = own_connection(client)
         try:
             wire.connect()
             wire.send_command("SUBSCRIBE", CHANNEL)

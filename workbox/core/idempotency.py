@@ -74,8 +74,8 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
                 code="idempotency_in_progress",
             ) from error
         later(
-            "UPDATE core_idempotencykey SET status = %s, body = %s WHERE user_id = %s AND client_key = %s",
-            [status, body.decode(), user_id, key],
+            "UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s",
+            [status, body.decode(), claim.lastrowid],
         )
         return Answer(status, body)
 

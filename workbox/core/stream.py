@@ -19,7 +19,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from workbox.core import events
+from workbox.core import broadcast, events
 from workbox.core.doorbell import Bell
 from workbox.core.observability import LIVE_SOCKETS
 
@@ -169,7 +169,7 @@ class Hub:
                     event
                 ):  # one that caught up may be ahead of the tailer
                     if message is None:
-                        message = {"type": "websocket.send", "text": event.frame()}
+                        message = broadcast.message(event.frame())
                     socket.push(message)
 
     def enter(self, user_id: int) -> None:
@@ -211,7 +211,7 @@ class Hub:
             await asyncio.sleep(settings.WORKBOX_HEARTBEAT_SECONDS)
             silent = time.monotonic() - self._tailer.last_round > SILENT_TAILER_SECONDS
             text = json.dumps({"type": "heartbeat", "cursor": self.position, "at": datetime.now(UTC).isoformat()})
-            message = {"type": "websocket.send", "text": text}
+            message = broadcast.message(text)
             for socket in tuple(self.live):
                 if silent:
                     socket.close(CLOSE_STALE)  # better gone than silently stale

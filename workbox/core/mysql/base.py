@@ -85,9 +85,17 @@ class DatabaseWrapper(MySQLWrapper):
         if self.needs_rollback:
             self.validate_no_broken_transaction()
         wire, answer = self.connection, Answer()
-        text = sql % tuple([value if type(value) is int else _literal(value, wire) for value in values])
+        text = sql % tuple([value if type(value) is int else self._literal(value, wire) for value in values])
         self._waiting.append((text, answer))
         return answer
+
+    def _literal(self, value: Any, wire: Any) -> Any:
+        if type(value) is not Answer:
+            return _LITERALS.get(type(value), _other)(value, wire)
+        if self._waiting and self._waiting[-1][1] is value:
+            return "LAST_INSERT_ID()"  # the server knows it when it gets there: it is the statement before this one
+        self.flush()
+        return value.lastrowid
 
     def flush(self) -> None:
         """Send what was kept back, in one packet; the server stops at the first statement that fails."""
@@ -137,10 +145,6 @@ class DatabaseWrapper(MySQLWrapper):
     def _close(self) -> None:
         self._waiting = []
         super()._close()
-
-
-def _literal(value: Any, wire: Any) -> str:
-    return _LITERALS.get(type(value), _other)(value, wire)
 
 
 def _text(value: str, wire: Any) -> str:

@@ -34,6 +34,8 @@ class Command(BaseCommand):
             port=options["port"],
             log_config=None,
             access_log=False,
+            ws="workbox.core.broadcast:BroadcastProtocol",
+            ws_per_message_deflate=False,  # small frames to many: compressing each for each costs more than the bytes
             ws_max_size=FRAME_BYTES_MAX,
             ws_ping_interval=20,
             ws_ping_timeout=20,
