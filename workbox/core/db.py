@@ -4,6 +4,7 @@ Every write enters through `transact`. It retries at the outermost level only: a
 commit half of it (docs/architecture.md).
 """
 
+import contextlib
 import functools
 import random
 import time
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, transaction
 
 from workbox.core.errors import Busy
 
@@ -97,7 +98,8 @@ def _with_retries(work: Callable[[], T], *, in_foreign_block: bool) -> T:
             if in_foreign_block or not (lost or is_contention(error)):
                 raise
             if lost:
-                connection.close()
+                with contextlib.suppress(Error):  # it may be gone so far that it cannot even be closed
+                    connection.close()
                 if committing:
                     raise CommitUnknown(
                         "The database went away while the change was being committed. "
