@@ -22,7 +22,7 @@ from django.utils.module_loading import import_string
 
 from workbox.core import context, doorbell
 from workbox.core.cache import announce, new_version, version_key
-from workbox.core.db import as_utc, execute, insert_later, marks, utc_text
+from workbox.core.db import as_utc, execute, insert_later, later, marks, utc_text
 from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
 
@@ -134,29 +134,22 @@ def sequence_pending() -> int:
     Safe to call from any number of processes: one holds the cursor row, the others return 0 at once (MySQL) or wait
     (SQLite, where the write lock is the row lock).
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM core_event WHERE seq IS NULL LIMIT 1")
-        if cursor.fetchone() is None:
-            return 0
+    if execute("SELECT 1 FROM core_event WHERE seq IS NULL LIMIT 1").fetchone() is None:
+        return 0
+    alone = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     with transaction.atomic():
-        row = EventCursor.objects.select_for_update(skip_locked=True).filter(name=SEQUENCER).first()
-        if row is None:
-            row, is_first = EventCursor.objects.get_or_create(name=SEQUENCER)
-            if not is_first:
-                return 0  # another sequencer holds it
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id FROM core_event WHERE seq IS NULL ORDER BY id LIMIT %s", [SEQUENCE_BATCH])
-            ids = [found for (found,) in cursor.fetchall()]
-            seq = row.seq
-            for first, last in _runs(ids):
-                # A run has no gap, so the range holds committed rows only and the update waits for nobody.
-                cursor.execute(
-                    "UPDATE core_event SET seq = id + %s WHERE id BETWEEN %s AND %s", [seq + 1 - first, first, last]
-                )
-                seq += last - first + 1
-            cursor.execute(
-                "UPDATE core_eventcursor SET seq = %s, updated_at = %s WHERE name = %s", [seq, utc_text(), SEQUENCER]
-            )
+        held = later(f"SELECT seq FROM core_eventcursor WHERE name = %s{alone}", [SEQUENCER])  # noqa: S608
+        pending = execute("SELECT id FROM core_event WHERE seq IS NULL ORDER BY id LIMIT %s", [SEQUENCE_BATCH])
+        row = held.fetchone()
+        if row is None and not EventCursor.objects.get_or_create(name=SEQUENCER)[1]:
+            return 0  # another sequencer holds it
+        ids = [found for (found,) in pending.fetchall()]
+        seq = int(row[0]) if row else 0
+        for first, last in _runs(ids):
+            # A run has no gap, so the range holds committed rows only and the update waits for nobody.
+            later("UPDATE core_event SET seq = id + %s WHERE id BETWEEN %s AND %s", [seq + 1 - first, first, last])
+            seq += last - first + 1
+        later("UPDATE core_eventcursor SET seq = %s, updated_at = %s WHERE name = %s", [seq, utc_text(), SEQUENCER])
     if ids:
         # Once more, in case the writer died between its commit and its own announcement.
         _renew_versions((STOCK, ORDERS, CATALOG), ring=False)

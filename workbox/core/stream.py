@@ -19,7 +19,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from workbox.core import broadcast, events
+from workbox.core import events
+from workbox.core.broadcast import Broadcast, writer
 from workbox.core.doorbell import Bell
 from workbox.core.observability import LIVE_SOCKETS
 
@@ -81,8 +82,15 @@ class Socket:
     `push` never waits: what the network does not take goes to a bounded queue, then the socket closes.
     """
 
-    def __init__(self, viewer: Viewer, send: Send, close: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        send: Send,
+        close: Callable[[int], None],
+        write_frame: Callable[[bytes], bool] = lambda _frame: False,
+    ) -> None:
         self.viewer = viewer
+        self._write_frame = write_frame
         self.topics: frozenset[str] = frozenset()
         self.position = 0
         self._send, self.close = send, close
@@ -101,8 +109,11 @@ class Socket:
             return False
         return event.topic != events.ORDERS or self.sees_all_orders or event.owner_id == self.viewer.id
 
-    def push(self, message: dict[str, Any]) -> None:
+    def push(self, news: Broadcast) -> None:
         """Send now if the network takes it, else queue; a full queue closes the socket with 4408."""
+        if not self._pumping and self._write_frame(news.frame):
+            return
+        message = news.message
         if self._pumping:
             if len(self._queue) >= QUEUE_FRAMES_MAX:
                 self._queue.clear()
@@ -160,7 +171,7 @@ class Hub:
         """Copy each event's frame, encoded once, to every live socket that wants it."""
         for event in batch:
             self.position = event.cursor
-            message: dict[str, Any] | None = None
+            news: Broadcast | None = None
             if event.topic == events.ACCESS:
                 self._recheck(event)
                 continue
@@ -168,9 +179,9 @@ class Hub:
                 if event.cursor > socket.position and socket.wants(
                     event
                 ):  # one that caught up may be ahead of the tailer
-                    if message is None:
-                        message = broadcast.message(event.frame())
-                    socket.push(message)
+                    if news is None:
+                        news = Broadcast(event.frame())
+                    socket.push(news)
 
     def enter(self, user_id: int) -> None:
         """One more connection of this user."""
@@ -211,12 +222,12 @@ class Hub:
             await asyncio.sleep(settings.WORKBOX_HEARTBEAT_SECONDS)
             silent = time.monotonic() - self._tailer.last_round > SILENT_TAILER_SECONDS
             text = json.dumps({"type": "heartbeat", "cursor": self.position, "at": datetime.now(UTC).isoformat()})
-            message = broadcast.message(text)
+            news = Broadcast(text)
             for socket in tuple(self.live):
                 if silent:
                     socket.close(CLOSE_STALE)  # better gone than silently stale
                 else:
-                    socket.push(message)
+                    socket.push(news)
 
     async def stop(self) -> None:
         """End the tailer; sockets are the server's to close."""
@@ -336,7 +347,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         await self.hub.ready.wait()
         await self.accept(subprotocol=subprotocol)
-        self.socket = Socket(viewer, self.base_send, self._close_soon)
+        self.socket = Socket(viewer, self.base_send, self._close_soon, writer(self.scope))
         self.socket.position = self.hub.position
         self.hub.enter(viewer.id)
         LIVE_SOCKETS.inc()
