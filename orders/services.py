@@ -124,7 +124,7 @@ def _place(draft: _Draft) -> PlacedOrder:
         if item.quantity <= 0:
             raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
     wanted = reservations.sum_by_product((item.product_id, item.quantity) for item in draft.items)
-    shelf, claimed = reservations.claim(wanted) if draft.confirm else (read_shelf(wanted), False)
+    shelf, claimed = reservations.claim(wanted) if draft.confirm else (read_shelf(wanted, levels=False), False)
     _check_items(draft, shelf)
     prices = [
         shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items
@@ -253,19 +253,39 @@ def _claim(
     Returns the order *before* the step, with `updated_at` as stored now. Raises OrderUnknown, IllegalTransition.
     Whoever comes second waits here and then sees the first one's status.
     """
-    stamp = f", {at} = COALESCE({at}, %s)" if at else ""
     moment = datetime.now(UTC)
-    now = utc_text(moment)
+    if status is not None and len(allowed) == 1:  # the old status is known: one conditional UPDATE locks and decides
+        (old,) = allowed
+        claiming = _set_status(order_id, status, moment, at, only_from=old)
+        order = read_order(order_id)
+        if claiming.rowcount != 1:
+            raise IllegalTransition(order_id, order.status, step, hint=hint)
+        return replace(order, status=old.value, updated_at=moment)
     before = read_order(order_id, lock=True)
     if before.status not in {one.value for one in allowed}:
         raise IllegalTransition(order_id, before.status, step, hint=hint)
-    later(
-        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s",  # noqa: S608
-        [status.value if status else before.status, now, *([now] if at else []), order_id],
-    )
+    _set_status(order_id, status or OrderStatus(before.status), moment, at)
     return replace(before, updated_at=moment)
 
 
+def _set_status(
+    order_id: int, status: OrderStatus, moment: datetime, at: str, *, only_from: OrderStatus | None = None
+) -> Any:
+    stamp, guard = (f", {at} = COALESCE({at}, %s)" if at else ""), (" AND status = %s" if only_from else "")
+    now = utc_text(moment)
+    return later(
+        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s{guard}",  # noqa: S608
+        [status.value, now, *([now] if at else []), order_id, *([only_from.value] if only_from else [])],
+    )
+
+
+_READ_ORDER = (
+    "SELECT o.id, o.user_id, o.customer_id, o.warehouse_id, o.status, o.channel, o.total_amount, o.notes, o.placed_at,"
+    " o.confirmed_at, o.shipped_at, o.delivered_at, o.cancelled_at, o.updated_at,"
+    " l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity, l.returned_quantity"
+    " FROM orders_order o LEFT JOIN orders_orderline l ON l.order_id = o.id"
+    " LEFT JOIN inventory_product p ON p.id = l.product_id WHERE o.id = %s ORDER BY l.id"
+)
 _ORDER_COLUMNS = (
     "id, user_id, customer_id, warehouse_id, status, channel, total_amount, notes, placed_at, confirmed_at,"
     " shipped_at, delivered_at, cancelled_at, updated_at"
@@ -274,13 +294,12 @@ _ORDER_COLUMNS = (
 
 def read_order(order_id: int, *, lock: bool = False) -> PlacedOrder:
     """The order with its lines; with `lock` its row is held until the transaction ends. Raises OrderUnknown."""
-    suffix = " FOR UPDATE" if lock and connection.features.has_select_for_update else ""
-    found = later(f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id = %s{suffix}", [order_id])  # noqa: S608
-    lines = read_lines([order_id])
-    row = found.fetchone()
-    if row is None:
+    if lock and connection.features.has_select_for_update:
+        later("SELECT id FROM orders_order WHERE id = %s FOR UPDATE", [order_id])
+    rows = execute(_READ_ORDER, [order_id]).fetchall()
+    if not rows:
         raise OrderUnknown(f"There is no order {order_id}.")
-    return _as_order(row, lines.get(order_id, []))
+    return _as_order(rows[0], [_as_line(row[14:]) for row in rows if row[14] is not None])
 
 
 def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
@@ -319,12 +338,15 @@ def read_lines(order_ids: Sequence[int]) -> dict[int, list[PlacedLine]]:
         order_ids,
     ).fetchall()
     for row in rows:
-        line = PlacedLine(
-            row[1], row[2], row[3], row[4],
-            as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]),
-        )  # fmt: skip
-        found.setdefault(row[0], []).append(line)
+        found.setdefault(row[0], []).append(_as_line(row))
     return found
+
+
+def _as_line(row: Sequence[Any]) -> PlacedLine:
+    return PlacedLine(
+        row[1], row[2], row[3], row[4],
+        as_quantity(row[5]), as_money(row[6]), as_quantity(row[7]), as_quantity(row[8]),
+    )  # fmt: skip
 
 
 def _updated(before: PlacedOrder, status: str, **facts: Any) -> events.NewEvent:

@@ -59,6 +59,5 @@ def first_product() -> tuple[int, int]:
 
 
 def add_one(product: int) -> None:
-    """One unit more: the change that every listener hears. Called from worker threads, so the connection is closed."""
+    """One unit more: the change that every listener hears. Connections are kept, as a server keeps them."""
     ledger.adjust(product, quantity=Decimal(1), reason="bench")
-    connection.close()

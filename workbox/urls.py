@@ -1,7 +1,9 @@
 """All routes: the API under /api/v1/ (pinned) and without prefix (current), staff pages, health and documentation."""
 
+from importlib import import_module
+
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, path
 
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
@@ -10,7 +12,7 @@ from workbox.pages import live, live_rows
 api: list[URLPattern] = [
     one
     for module in ("orders.api.urls", "inventory.api.urls", "accounts.api.urls", "workbox.core.urls")
-    for one in include(module)[0].urlpatterns
+    for one in import_module(module).urlpatterns
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
     ByFirstWord("api/v1/", api),

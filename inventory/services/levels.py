@@ -91,8 +91,22 @@ class StockAfter:
     levels: dict[int, tuple[int, Decimal, Decimal, bool]]  # level id → (warehouse id, on hand, reserved, sellable)
 
 
-def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf:
-    """Products with their unit, totals and every level, in one statement.
+_SHELF_PRODUCT = (
+    "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
+    " s.on_hand, s.reserved, s.available, s.version"
+)
+_SHELF_LEVEL = ", l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
+_SHELF_FROM = (
+    " FROM inventory_product p LEFT JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
+    " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
+)
+_SHELF_LEVELS = (
+    " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+)
+
+
+def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False, levels: bool = True) -> Shelf:
+    """Products with their unit, totals and every level (unless `levels` is False), in one statement.
 
     With `hold_first` they stand still from here.
     """
@@ -102,17 +116,8 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
         return shelf
     if hold_first:
         hold(ids)
-    rows = execute(
-        "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"  # noqa: S608  (only placeholders)
-        " s.on_hand, s.reserved, s.available, s.version,"
-        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
-        " FROM inventory_product p LEFT JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
-        " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
-        " LEFT JOIN inventory_stocklevel l ON l.product_id = p.id"
-        " LEFT JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-        f" WHERE p.id IN ({marks(len(ids))})",
-        ids,
-    ).fetchall()
+    columns = _SHELF_PRODUCT + (_SHELF_LEVEL + _SHELF_FROM + _SHELF_LEVELS if levels else _SHELF_FROM)
+    rows = execute(f"{columns} WHERE p.id IN ({marks(len(ids))})", ids).fetchall()
     for row in rows:
         product_id = row[0]
         if product_id not in shelf.products:
@@ -121,7 +126,7 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
                 as_quantity(row[7]), as_quantity(row[8]), as_quantity(row[9]), row[10],
             )  # fmt: skip
             shelf.levels[product_id] = []
-        if row[11] is not None:
+        if levels and row[11] is not None:
             shelf.levels[product_id].append(
                 ShelfLevel(
                     row[11],
@@ -134,9 +139,9 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False) -> Shelf
                     bool(row[17]),
                 )
             )
-    for levels in shelf.levels.values():
-        if len(levels) > 1:
-            levels.sort(key=lambda level: (level.priority, level.warehouse_id))
+    for places in shelf.levels.values():
+        if len(places) > 1:
+            places.sort(key=lambda level: (level.priority, level.warehouse_id))
     return shelf
 
 

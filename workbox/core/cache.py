@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 import redis
@@ -111,9 +111,10 @@ def own_connection(client: redis.Redis) -> Any:
 def _ask(wire: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
     if wire._sock is None:  # noqa: SLF001  (connecting, logging in and TLS are the library's; then it is bytes)
         wire.connect()
-    ear, reader, answers = wire._sock, hiredis.Reader(), []  # noqa: SLF001
+    ear, reader = wire._sock, hiredis.Reader()  # noqa: SLF001
+    answers: list[Any] = []
     try:
-        ear.sendall(b"".join([hiredis.pack_command(command) for command in commands]))
+        ear.sendall(b"".join([hiredis.pack_command(cast(Any, command)) for command in commands]))
         while len(answers) < len(commands):
             answer = reader.gets()
             if answer is not False:

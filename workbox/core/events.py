@@ -205,7 +205,7 @@ def _facts(row: Sequence[Any]) -> Iterable[Fact]:
     for place, line in enumerate(row[9].split("\n") if row[9] else ()):
         kind, subject, payload = line.split(" ", 2)
         yield Fact(first + place, event_id, kind, STOCK, int(subject), None, None, payload, at)
-    yield Fact(end_of(row[0]), event_id, *row[2:8], at)
+    yield Fact(end_of(row[0]), event_id, row[2], row[3], row[4], row[5], row[6], row[7], at)
 
 
 def forget_before(moment: datetime, *, batch: int = 2000) -> int:

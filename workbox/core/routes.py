@@ -30,7 +30,7 @@ class ByFirstWord(URLResolver):
 
     @cached_property
     def _of_word(self) -> dict[str, URLResolver]:
-        words: dict[str, list[URLPattern]] = {}
+        words: dict[str, list[URLPattern | URLResolver]] = {}
         for one in self.url_patterns:
             found = _FIRST_WORD.match(str(one.pattern))
             if found is None:

@@ -183,6 +183,11 @@ class Hub:
                         news = Broadcast(event.frame())
                     socket.push(news)
 
+    def skip_to(self, position: int) -> None:
+        """Nobody listens, so nothing is read for them; whoever came meanwhile keeps the place."""
+        if not self.live:
+            self.position = max(self.position, position)
+
     def enter(self, user_id: int) -> None:
         """One more connection of this user."""
         self.per_user[user_id] += 1
@@ -267,6 +272,9 @@ class Tailer(threading.Thread):
         if position is None:
             position = events.head()
             self._call(self._begin, position)
+        if not self._hub.audience.is_set():
+            self._call(self._hub.skip_to, events.head())
+            position = self._hub.position
         while rows := events.read_after(position, limit=TAIL_PAGE):
             self._call(self._hub.deliver, rows)
             position = rows[-1].cursor

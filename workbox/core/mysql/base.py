@@ -41,7 +41,7 @@ class Answer:
         return self._rows[0] if self._rows else None
 
 
-class Cursor(CursorWrapper):  # type: ignore[misc]
+class Cursor(CursorWrapper):
     """Django's cursor; what was kept back goes first."""
 
     def __init__(self, cursor: Any, database: "DatabaseWrapper") -> None:
@@ -130,21 +130,21 @@ class DatabaseWrapper(MySQLWrapper):
             self._waiting.append(("COMMIT", Answer()))
             self.flush()
         else:
-            super()._commit()
+            super()._commit()  # type: ignore[misc]
 
     def _rollback(self) -> None:
         began = not (self._waiting and self._waiting[0][0] == "BEGIN")
         self._waiting = []
         if began:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
 
     def _savepoint_rollback(self, sid: str) -> None:
         self._waiting = []  # kept back since the savepoint, which was sent
-        super()._savepoint_rollback(sid)
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
 
     def _close(self) -> None:
         self._waiting = []
-        super()._close()
+        super()._close()  # type: ignore[misc]
 
 
 def _text(value: str, wire: Any) -> str:
