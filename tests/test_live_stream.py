@@ -16,6 +16,7 @@ from orders import services
 from orders.services import Item
 from tests.live import application, listening
 from workbox.core import events, stream
+from workbox.core.broadcast import Broadcast
 from workbox.core.models import Event
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
@@ -198,9 +199,9 @@ async def test_a_slow_reader_is_closed_and_the_queue_stays_bounded(make_user: Ma
 
     socket = stream.Socket(Anybody(), send, closed.append)
     for _ in range(stream.QUEUE_FRAMES_MAX + 1):
-        socket.push({"type": "websocket.send", "text": "x"})
+        socket.push(Broadcast("x"))
     assert closed == []
-    socket.push({"type": "websocket.send", "text": "x"})
+    socket.push(Broadcast("x"))
     assert closed == [stream.CLOSE_SLOW]
     assert len(socket._queue) == 0
     socket.stop()
@@ -226,7 +227,7 @@ async def test_frames_pushed_while_the_network_is_slow_keep_their_order() -> Non
     all_sent = asyncio.Event()
     socket = stream.Socket(Anybody(), send, lambda code: None)
     for number in range(50):
-        socket.push({"type": "websocket.send", "text": str(number)})
+        socket.push(Broadcast(str(number)))
         if number % 7 == 0:
             await asyncio.sleep(0.002)
     await asyncio.wait_for(all_sent.wait(), timeout=3)

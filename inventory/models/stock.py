@@ -96,7 +96,6 @@ class ProductStock(models.Model):
         max_digits=18,
         default=Decimal(0),
         editable=False,
-        db_index=True,
         help_text="On hand − reserved over sellable warehouses.",
     )
     version = models.BigIntegerField(default=0, editable=False)
