@@ -16,13 +16,6 @@ from workbox.core.cache import redis_client
 PASSWORD = "correct-horse-battery"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What only MariaDB can show is skipped elsewhere, with the reason."""
-    for item in items:
-        if item.get_closest_marker("mariadb") and connection.vendor != "mysql":
-            item.add_marker(pytest.mark.skip(reason="needs MariaDB: SQLite has one writer and no row locks"))
-
-
 class Api:
     """Requests as programs send them; `token` goes into the Authorization header."""
 
