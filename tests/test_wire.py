@@ -1,6 +1,7 @@
 """Statements that travel together (`workbox.core.mysql`): the same as one by one, whatever goes wrong."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import DataError, IntegrityError, transaction
@@ -61,10 +62,9 @@ def test_one_bad_statement_undoes_the_transaction_and_the_connection_goes_on(not
 @pytest.mark.django_db(transaction=True)
 def test_the_statement_that_failed_is_marked_and_no_other() -> None:
     Category.objects.create(name="twin")
-    answers = []
-    with pytest.raises(IntegrityError), transaction.atomic():
-        answers += [add("before"), add("twin"), add("after")]
-        flush()
+    answers: list[Any] = []
+    with pytest.raises(IntegrityError):
+        transact(lambda: answers.extend([add("before"), add("twin"), add("after")]))
     assert [one.failed for one in answers] == [False, True, False]
     assert [one.rowcount for one in answers] == [1, 0, 0]
 
@@ -91,13 +91,18 @@ def test_a_row_that_is_not_the_last_statement_is_sent_for_its_id() -> None:
     assert Category.objects.get(name="child").description == str(Category.objects.get(name="first").pk)
 
 
+@transaction.atomic
+def _add_and_refuse() -> None:
+    add("inner")
+    raise ValueError("no")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_savepoint_takes_back_what_waited_since() -> None:
     with transaction.atomic():
         add("outer")
-        with pytest.raises(ValueError, match="no"), transaction.atomic():
-            add("inner")
-            raise ValueError("no")
+        with pytest.raises(ValueError, match="no"):
+            _add_and_refuse()
     assert names() == ["outer"]
 
 
@@ -117,13 +122,11 @@ def test_a_transaction_that_did_nothing_sends_nothing() -> None:
 @pytest.mark.mariadb
 @pytest.mark.django_db(transaction=True)
 def test_errors_of_the_server_are_djangos() -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        later(
-            "INSERT INTO inventory_productstock (product_id, on_hand, reserved, available, version) VALUES (1,0,1,0,0)"
-        )
-        flush()
-    with pytest.raises(DataError), transaction.atomic():
-        execute("INSERT INTO inventory_category (name, description) VALUES (%s, '')", ["x" * 3000])
+    more_promised_than_there_is = "INSERT INTO inventory_productstock VALUES (1, 0, 1, 0, 0)"
+    with pytest.raises(IntegrityError):
+        transact(lambda: later(more_promised_than_there_is))
+    with pytest.raises(DataError):
+        transact(lambda: add("x" * 3000))
 
 
 def test_a_path_is_looked_up_by_its_first_word() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import orjson
 import pytest
-from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 
