@@ -274,7 +274,7 @@ def _set_status(
     stamp, guard = (f", {at} = COALESCE({at}, %s)" if at else ""), (" AND status = %s" if only_from else "")
     now = utc_text(moment)
     return later(
-        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s{guard}",  # noqa: S608
+        f"UPDATE orders_order SET status = %s, updated_at = %s{stamp} WHERE id = %s{guard}",  # noqa: S608  (only placeholders)
         [status.value, now, *([now] if at else []), order_id, *([only_from.value] if only_from else [])],
     )
 
@@ -307,7 +307,7 @@ def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
     if not order_ids:
         return []
     found = execute(
-        f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id IN ({marks(len(order_ids))})",  # noqa: S608
+        f"SELECT {_ORDER_COLUMNS} FROM orders_order WHERE id IN ({marks(len(order_ids))})",  # noqa: S608  (only placeholders)
         order_ids,
     ).fetchall()
     rows = {row[0]: row for row in found}
@@ -577,7 +577,7 @@ def _add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], c
     ids = sorted(amounts)
     values: list[Any] = [value for one in ids for value in (one, amounts[one])]
     execute(
-        f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608
+        f"UPDATE orders_orderline SET {column} = ROUND({column} + (CASE id{' WHEN %s THEN %s' * len(ids)} END), 3)"  # noqa: S608  (only placeholders)
         f" WHERE id IN ({marks(len(ids))})",
         [*values, *ids],
     )
@@ -595,7 +595,7 @@ def _moved_items(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal]) ->
 def _stamp(order_id: int, status: OrderStatus, column: str | None, moment: datetime) -> None:
     stamp = f", {column} = %s" if column else ""
     execute(
-        f"UPDATE orders_order SET status = %s{stamp} WHERE id = %s",  # noqa: S608
+        f"UPDATE orders_order SET status = %s{stamp} WHERE id = %s",  # noqa: S608  (only placeholders)
         [status.value, *([utc_text(moment)] if column else []), order_id],
     )
 

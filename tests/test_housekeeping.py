@@ -13,7 +13,17 @@ from accounts.tokens import issue_pair
 from conftest import PASSWORD
 from workbox.celery import app
 from workbox.core.db import utc_text
-from workbox.core.events import CATALOG, ORDERS, NewEvent, append, end_of, forgotten, sequence_pending
+from workbox.core.events import (
+    CATALOG,
+    ORDERS,
+    STOCK,
+    NewEvent,
+    append,
+    end_of,
+    forgotten,
+    read_after,
+    sequence_pending,
+)
 from workbox.core.idempotency import forget_old_keys, once, request_hash
 from workbox.core.models import Event, IdempotencyKey
 from workbox.core.tasks import housekeeping
@@ -42,6 +52,16 @@ def test_old_events_are_forgotten_and_an_orders_time_line_stays() -> None:
         ("product_updated", 2),
     ]
     assert forgotten() == end_of(2)
+    assert housekeeping()["events"] == 0
+
+
+def test_what_rode_with_an_orders_fact_is_forgotten_and_the_fact_stays() -> None:
+    append([NewEvent("inventory_update", STOCK, 1, {"version": 2}), NewEvent("order_placed", ORDERS, 1)])
+    sequence_pending()
+    assert [fact.type for fact in read_after(0)] == ["inventory_update", "order_placed"]
+    make_older("core_event", settings.WORKBOX_EVENT_RETENTION_DAYS + 1)
+    assert housekeeping()["events"] == 1
+    assert [fact.type for fact in read_after(0)] == ["order_placed"]
     assert housekeeping()["events"] == 0
 
 

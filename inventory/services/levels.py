@@ -151,7 +151,7 @@ def hold(product_ids: Iterable[int]) -> None:
     if not ids or not connection.features.has_select_for_update:
         return  # SQLite's one writer holds everything already
     execute(
-        f"SELECT product_id FROM inventory_productstock WHERE product_id IN ({marks(len(ids))})"  # noqa: S608
+        f"SELECT product_id FROM inventory_productstock WHERE product_id IN ({marks(len(ids))})"  # noqa: S608  (only placeholders)
         " ORDER BY product_id FOR UPDATE",
         ids,
     ).fetchall()
@@ -193,7 +193,7 @@ def promise(wanted: Mapping[int, Decimal]) -> Shelf:
     products = sorted(wanted)
     taken, values = _case("product_id", [(one, wanted[one]) for one in products])
     taking = later(
-        f"UPDATE inventory_productstock SET version = version + 1, reserved = {_exact(f'reserved + {taken}')},"  # noqa: S608
+        f"UPDATE inventory_productstock SET version = version + 1, reserved = {_exact(f'reserved + {taken}')},"  # noqa: S608  (only placeholders)
         f" available = {_exact(f'available - {taken}')}"
         f" WHERE product_id IN ({marks(len(products))}) AND available >= {taken}",
         [*values, *values, *products, *values],
@@ -213,7 +213,7 @@ def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, Stoc
     ids = sorted(taken)
     more, values = _case("id", [(one, taken[one]) for one in ids])
     later(
-        f"UPDATE inventory_stocklevel SET updated_at = %s, reserved = {_exact(f'reserved + {more}')}"  # noqa: S608
+        f"UPDATE inventory_stocklevel SET updated_at = %s, reserved = {_exact(f'reserved + {more}')}"  # noqa: S608  (only placeholders)
         f" WHERE id IN ({marks(len(ids))})",
         [utc_text(), *values, *ids],
     )
@@ -289,7 +289,7 @@ def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
             if name == "available":
                 guard, guard_values = f" AND {_exact(f'available + {sql}')} >= 0", arguments
     cursor = execute(
-        f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608
+        f"UPDATE inventory_productstock SET {', '.join(assignments)}"  # noqa: S608  (only placeholders)
         f" WHERE product_id IN ({marks(len(products))}){guard}",
         [*values, *products, *guard_values],
     )

@@ -89,7 +89,7 @@ def append(events: Iterable[NewEvent]) -> None:
     rows: list[tuple[NewEvent, list[NewEvent]]] = []
     riding: list[NewEvent] = []
     for event in events:
-        if event.topic == STOCK and event.warehouse_id is None and len(riding) < PLACES - 1:
+        if (event.topic, event.owner_id, event.warehouse_id) == (STOCK, None, None) and len(riding) < PLACES - 1:
             riding.append(event)
         else:
             rows.append((event, riding))
@@ -138,7 +138,7 @@ def sequence_pending() -> int:
         return 0
     alone = " FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     with transaction.atomic():
-        held = later(f"SELECT seq FROM core_eventcursor WHERE name = %s{alone}", [SEQUENCER])  # noqa: S608
+        held = later(f"SELECT seq FROM core_eventcursor WHERE name = %s{alone}", [SEQUENCER])  # noqa: S608  (only placeholders)
         pending = execute("SELECT id FROM core_event WHERE seq IS NULL ORDER BY id LIMIT %s", [SEQUENCE_BATCH])
         row = held.fetchone()
         if row is None and not EventCursor.objects.get_or_create(name=SEQUENCER)[1]:
@@ -227,9 +227,10 @@ def forget_before(moment: datetime, *, batch: int = 2000) -> int:
             EventCursor.objects.update_or_create(name=FORGOTTEN, defaults={"seq": old[-1][1]})
             gone = [row[0] for row in old if row[2] != ORDERS]
             lighter = [row[0] for row in old if row[2] == ORDERS and row[3]]
-            Event.objects.filter(id__in=gone)._raw_delete(DEFAULT_DB_ALIAS)
+            if gone:
+                Event.objects.filter(id__in=gone)._raw_delete(DEFAULT_DB_ALIAS)
             if lighter:
-                execute(f"UPDATE core_event SET companions = '' WHERE id IN ({marks(len(lighter))})", lighter)  # noqa: S608
+                execute(f"UPDATE core_event SET companions = '' WHERE id IN ({marks(len(lighter))})", lighter)  # noqa: S608  (only placeholders)
         touched += len(gone) + len(lighter)
 
 

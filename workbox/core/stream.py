@@ -176,9 +176,8 @@ class Hub:
                 self._recheck(event)
                 continue
             for socket in tuple(self.live):
-                if event.cursor > socket.position and socket.wants(
-                    event
-                ):  # one that caught up may be ahead of the tailer
+                # One that caught up may be ahead of the tailer.
+                if event.cursor > socket.position and socket.wants(event):
                     if news is None:
                         news = Broadcast(event.frame())
                     socket.push(news)
