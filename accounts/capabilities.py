@@ -19,6 +19,17 @@ USERS_WRITE = "users.write"
 EVENTS_READ = "events.read"
 METRICS_READ = "metrics.read"
 SETTINGS_WRITE = "settings.write"
+PURCHASING_READ = "purchasing.read"  # vendors, their prices, purchase orders
+PURCHASING_WRITE = "purchasing.write"
+PURCHASING_RECEIVE = "purchasing.receive"  # book what a vendor delivered
+ALERTS_READ = "alerts.read"
+ALERTS_WRITE = "alerts.write"  # acknowledge, snooze, resolve
+REPORTS_READ = "reports.read"  # sales figures, insights, dashboard
+FORECASTS_READ = "forecasts.read"
+FORECASTS_WRITE = "forecasts.write"  # train, clear
+EXPORTS_READ = "exports.read"  # start report and export jobs, fetch their files
+IMPORTS_WRITE = "imports.write"
+WEBHOOKS_WRITE = "webhooks.write"
 
 CAPABILITIES = frozenset(
     {
@@ -36,6 +47,17 @@ CAPABILITIES = frozenset(
         EVENTS_READ,
         METRICS_READ,
         SETTINGS_WRITE,
+        PURCHASING_READ,
+        PURCHASING_WRITE,
+        PURCHASING_RECEIVE,
+        ALERTS_READ,
+        ALERTS_WRITE,
+        REPORTS_READ,
+        FORECASTS_READ,
+        FORECASTS_WRITE,
+        EXPORTS_READ,
+        IMPORTS_WRITE,
+        WEBHOOKS_WRITE,
     }
 )
 
@@ -56,7 +78,20 @@ _USER = frozenset({CATALOG_READ, STOCK_READ, ORDERS_PLACE})
 ROLE_CAPABILITIES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         Role.USER.value: _USER,
-        Role.CLERK.value: _USER | {STOCK_POST, ORDERS_READ, ORDERS_FULFIL, ORDERS_MANAGE, EVENTS_READ},
+        Role.CLERK.value: _USER
+        | {
+            STOCK_POST,
+            ORDERS_READ,
+            ORDERS_FULFIL,
+            ORDERS_MANAGE,
+            EVENTS_READ,
+            PURCHASING_READ,
+            PURCHASING_RECEIVE,
+            ALERTS_READ,
+            ALERTS_WRITE,
+            REPORTS_READ,
+            FORECASTS_READ,
+        },
         Role.MANAGER.value: CAPABILITIES - {SETTINGS_WRITE},
         Role.ANALYST.value: frozenset(capability for capability in CAPABILITIES if capability.endswith(".read")),
         Role.ADMIN.value: CAPABILITIES,

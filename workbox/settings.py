@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "accounts",
     "inventory",
     "orders",
+    "purchasing",
     "insights",
     "workbox.apps.WorkBoxConfig",
 ]
@@ -181,6 +182,8 @@ SPECTACULAR_SETTINGS = {
 
 # ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
 WORKBOX_EVENT_LISTENERS: list[str] = []
+# Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
+WORKBOX_FOLLOWERS: list[str] = []
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
@@ -201,6 +204,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
+    # The live process follows the log all the time; this is for an installation that runs none.
+    "core-follow": {"task": "workbox.core.follow", "schedule": 60.0},
     "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},
     "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},

@@ -11,7 +11,14 @@ from workbox.pages import live, live_rows
 
 api: list[URLPattern] = [
     one
-    for module in ("orders.api.urls", "inventory.api.urls", "accounts.api.urls", "workbox.core.urls")
+    for module in (
+        "orders.api.urls",
+        "inventory.api.urls",
+        "purchasing.api.urls",
+        "insights.api.urls",
+        "accounts.api.urls",
+        "workbox.core.urls",
+    )
     for one in import_module(module).urlpatterns
 ]
 urlpatterns: list[URLPattern | URLResolver] = [

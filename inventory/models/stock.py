@@ -127,6 +127,10 @@ class StockOperation(AppendOnly):
         SHIPMENT = "shipment", "Shipment"
         RETURN = "return", "Return"
         REVERSAL = "reversal", "Reversal"
+        TRANSFER = "transfer", "Transfer"
+        COUNT = "count", "Count"
+        RECEIPT = "receipt", "Receipt"
+        IMPORT = "import", "Import"
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -198,6 +202,7 @@ class Reservation(models.Model):
 
     class Holder(models.TextChoices):
         ORDER_LINE = "order_line", "Order line"
+        TRANSFER_LINE = "transfer_line", "Transfer line"
 
     id = models.BigAutoField(primary_key=True)
     holder_type = models.CharField(max_length=16, choices=Holder.choices, default=Holder.ORDER_LINE)

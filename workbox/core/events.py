@@ -27,6 +27,7 @@ from workbox.core.models import Event, EventCursor
 from workbox.core.numbers import to_json
 
 STOCK, ORDERS, CATALOG, ACCESS = "stock", "orders", "catalog", "access"
+ALERTS, TRANSFERS, PURCHASING, JOBS = "alerts", "transfers", "purchasing", "jobs"
 SEQUENCER = "sequencer"
 FORGOTTEN = "forgotten"
 SEQUENCE_BATCH = 1000

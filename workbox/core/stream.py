@@ -22,6 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from workbox.core import events
 from workbox.core.broadcast import Broadcast, writer
 from workbox.core.doorbell import Bell
+from workbox.core.followers import FollowerThread, registered
 from workbox.core.observability import LIVE_SOCKETS
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,9 @@ TOPICS = {
     "stock": ("stock.read",),
     "orders": ("orders.place", "orders.read"),
     "catalog": ("catalog.read",),
+    "alerts": ("alerts.read",),
+    "transfers": ("stock.post", "reports.read"),
+    "purchasing": ("purchasing.read",),
 }
 SEES_ALL_ORDERS = "orders.read"
 
@@ -165,6 +169,9 @@ class Hub:
         self._rejoin: dict[Socket, Callable[[Socket], None]] = {}
         self._tailer = Tailer(self)
         self._tailer.start()
+        self._followers = FollowerThread()
+        if registered():
+            self._followers.start()
         self._heartbeat = loop.create_task(self._beat())
 
     def deliver(self, batch: Sequence[events.Fact]) -> None:
@@ -237,6 +244,7 @@ class Hub:
         """End the tailer; sockets are the server's to close."""
         self._heartbeat.cancel()
         await asyncio.to_thread(self._tailer.stop)
+        await asyncio.to_thread(self._followers.stop)
 
 
 class Tailer(threading.Thread):

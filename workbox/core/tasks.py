@@ -3,9 +3,15 @@
 import structlog
 from celery import shared_task
 
-from workbox.core import events, idempotency
+from workbox.core import events, followers, idempotency
 
 log = structlog.get_logger(__name__)
+
+
+@shared_task(name="workbox.core.follow")  # type: ignore[untyped-decorator]
+def follow() -> int:
+    """Bring every follower of the event log up to date; returns how many facts they took."""
+    return followers.follow_all()
 
 
 @shared_task(name="workbox.core.housekeeping")  # type: ignore[untyped-decorator]

@@ -1,0 +1,5 @@
+"""Routes of insights; fixed words stand before ids."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
