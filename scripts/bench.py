@@ -48,6 +48,7 @@ CASES: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "detail, changed": ("detail", "/api/v1/products/{n}/", "/products/{n}", {"K_NO_CACHE": "1"}),
     "detail, unchanged": ("detail", "/api/v1/products/{n}/", "/products/{n}", {}),
 }
+USUAL_CASES = ("order", "order, no key")
 FIGURES = ("rps", "p50", "p99", "server_us", "db_us")
 
 
@@ -119,13 +120,14 @@ def http_cases(
             stack.callback(peer.terminate)
         else:
             compare = _own_runner()
+        usual = stack.enter_context(usual_drf(args, services)) if args.usual_drf else None
         if not args.no_tailer:
             ws_port = free_port()
             stack.enter_context(process(live_server(ws_port), ws_port))
         print(f"{'case':18} {'':8} {'req/s':>8} {'p50 ms':>8} {'p99 ms':>8} {'server us':>10} {'db us':>8}", flush=True)
         for name in args.cases.split(";"):
             kind, ours, theirs, extra = CASES[name]
-            runs: dict[str, list[dict[str, float]]] = {"workbox": [], "peer": []}
+            runs: dict[str, list[dict[str, float]]] = {"workbox": [], "peer": [], "usual": []}
             for _ in range(args.rounds + 1):  # the first round warms both up
                 with environment(extra):
                     runs["workbox"].append(
@@ -143,8 +145,26 @@ def http_cases(
                     runs["peer"].append(
                         compare.load(url, (kind, theirs), peer_token, (peer.pid, services.mariadb_pid), args, 5000)
                     )
+                if usual is not None and name in USUAL_CASES:
+                    url, usual_token, pid = usual
+                    case = (kind, "/orders/")
+                    runs["usual"].append(compare.load(url, case, usual_token, (pid, services.mariadb_pid), args, 5000))
             rows.append(report(name, {who: found[1:] for who, found in runs.items()}))
     return rows
+
+
+@contextlib.contextmanager
+def usual_drf(args: argparse.Namespace, services: Services) -> Iterator[tuple[str, str, int]]:
+    """The usual DRF endpoint on the peer's tables, one thread per process as usual: (address, token, process id)."""
+    port, folder = free_port(), ROOT / "scripts" / "bench"
+    variables = {"USUAL_DB_PORT": str(services.mariadb.port), "PYTHONPATH": str(folder)}
+    token = subprocess.run(
+        [sys.executable, str(folder / "usual_drf.py")],
+        env=os.environ | variables, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    command = [*granian(port, args.workers, 1)[:-1], "usual_drf:application"]
+    with process(command, port, **variables) as server:
+        yield f"http://127.0.0.1:{port}", token, server.pid
 
 
 def _own_runner() -> ModuleType:
@@ -174,6 +194,9 @@ def report(name: str, runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]
     if runs["peer"]:
         found["ratio"] = {key: found["workbox"][key] / found["peer"][key] for key in FIGURES if found["peer"][key]}
         _print_row(name, "ratio", {**dict.fromkeys(FIGURES, 0.0), **found["ratio"]}, places=2)
+    if runs.get("usual"):
+        found["ratio to usual"] = {key: found["workbox"][key] / found["usual"][key] for key in FIGURES}
+        _print_row(name, "x usual", found["ratio to usual"], places=2)
     return found
 
 
@@ -354,6 +377,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=5)
     parser.add_argument("--peer-port", type=int, default=21901)
     parser.add_argument("--cases", default=";".join(CASES), help="separated by ;")
+    parser.add_argument("--usual-drf", action="store_true", help="the usual DRF code too, for the order cases")
     parser.add_argument("--no-tailer", action="store_true", help="without the /ws server beside the HTTP cases")
     parser.add_argument("--skip", default="", help="http or fanout")
     args = parser.parse_args()

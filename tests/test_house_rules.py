@@ -26,7 +26,7 @@ def our_files() -> tuple[Path, ...]:
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in NOT_OURS and not name.endswith("_cache")]
-        found += [Path(folder, name) for name in names if name != ".env" and not name.endswith(".pyc")]
+        found += [Path(folder, name) for name in names if name not in {".env", ".git"} and not name.endswith(".pyc")]
     return tuple(sorted(found))
 
 
