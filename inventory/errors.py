@@ -46,6 +46,12 @@ class InsufficientStock(RuleViolation):
         super().__init__(f"Insufficient stock. {lines}", extra={"shortages": [one.as_dict() for one in self.shortages]})
 
 
+class PlanOutdated(Conflict):
+    """Stock would come from other warehouses than the plan says that the client agreed to."""
+
+    code = "plan_outdated"
+
+
 class ProductUnknown(NotFound):
     """No such product, or it is no longer sold."""
 

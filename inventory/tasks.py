@@ -6,7 +6,10 @@ import structlog
 from celery import shared_task
 
 from inventory.queries import stock_differences
+from inventory.services.holds import expired_products, release_expired
+from workbox.core.db import transact
 
+SWEPT_MAX = 200
 LOGGED_MAX = 50
 log = structlog.get_logger(__name__)
 
@@ -19,3 +22,12 @@ def verify_stock() -> int:
         log.error("stock_differs", rule=one.rule, row=one.row, kept=str(one.kept), computed=str(one.computed))
     log.info("stock_verified", findings=len(found))
     return len(found)
+
+
+@shared_task(name="inventory.release_expired_holds")  # type: ignore[untyped-decorator]
+def release_expired_holds() -> int:
+    """Show stock as available again whose hold is over; returns how many promises ended.
+
+    Decisions do not wait for this: whoever finds stock short ends expired holds first.
+    """
+    return sum(transact(lambda one=product: release_expired([one])) for product in expired_products(limit=SWEPT_MAX))

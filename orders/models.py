@@ -65,6 +65,9 @@ class Order(models.Model):
     shipped_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    hold_expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="Until then a pending order's stock was held for it."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -174,15 +177,21 @@ class ReturnLine(models.Model):
     )
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="return_lines")
     quantity = QuantityField(validators=[MinValueValidator(Decimal("0.001"))])
+    damaged_quantity = QuantityField(default=Decimal(0), help_text="So much of it cannot be sold again.")
     unit_price = MoneyField()
 
     class Meta:
         constraints = [
             models.CheckConstraint(
+                name="return_line_damaged_within_quantity",
+                condition=Q(damaged_quantity__gte=0) & Q(damaged_quantity__lte=F("quantity")),
+                violation_error_message="More is damaged than came back.",
+            ),
+            models.CheckConstraint(
                 name="return_line_quantity_positive",
                 condition=Q(quantity__gt=0),
                 violation_error_message="Bring back at least something.",
-            )
+            ),
         ]
         ordering = ["id"]
 

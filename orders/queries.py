@@ -128,6 +128,12 @@ def timeline_rows(ids: Sequence[int], *, with_actors: bool = True) -> list[dict[
 # ---- do the books agree with themselves? -----------------------------------------------------------------------------
 _PROMISED = ", ".join(f"'{one.value}'" for one in (OrderStatus.CONFIRMED, OrderStatus.PARTIALLY_SHIPPED))
 _COMPLETE = ", ".join(f"'{one.value}'" for one in (OrderStatus.SHIPPED, OrderStatus.DELIVERED))
+# A held pending order has all of a line, or, after its hold, nothing.
+_SHOULD_HOLD = (
+    f"CASE WHEN o.status IN ({_PROMISED}) THEN l.quantity - l.shipped_quantity"
+    " WHEN o.status = 'pending' AND o.hold_expires_at IS NOT NULL AND COALESCE(r.quantity, 0) > 0 THEN l.quantity"
+    " ELSE 0 END"
+)
 # Each statement answers (what, id, product id or 0, kept, computed) for the rows that differ.
 _CHECKS: tuple[tuple[str, str], ...] = (
     (
@@ -144,13 +150,13 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     (
         "open reservations are what confirmed orders have not shipped yet",
         "SELECT 'order line', l.id, l.product_id, COALESCE(r.quantity, 0),"  # noqa: S608  (our own words)
-        f" CASE WHEN o.status IN ({_PROMISED}) THEN l.quantity - l.shipped_quantity ELSE 0 END"
+        f" {_SHOULD_HOLD}"
         " FROM orders_orderline l JOIN orders_order o ON o.id = l.order_id"
         " JOIN inventory_product p ON p.id = l.product_id"
         " LEFT JOIN (SELECT holder_id, ROUND(SUM(quantity), 3) AS quantity FROM inventory_reservation"
         "  WHERE holder_type = 'order_line' AND quantity > 0 GROUP BY holder_id) r ON r.holder_id = l.id"
         " WHERE p.is_stocked AND ROUND(COALESCE(r.quantity, 0)"
-        f" - CASE WHEN o.status IN ({_PROMISED}) THEN l.quantity - l.shipped_quantity ELSE 0 END, 3) <> 0",
+        f" - {_SHOULD_HOLD}, 3) <> 0",
     ),
     (
         "what an order's lines say came back is what its returns say",

@@ -17,7 +17,8 @@ from accounts.models import User
 from inventory.errors import ProductUnknown, WarehouseUnknown
 from inventory.models import MovementType, StockOperation, Warehouse
 from inventory.services import ledger, reservations
-from inventory.services.levels import Shelf, StockAfter, read_shelf
+from inventory.services.holds import end_holds, hold_for
+from inventory.services.levels import Shelf, StockAfter, hold, read_shelf, stock_events
 from inventory.services.reservations import Demand
 from orders.errors import EmptyOrder, IllegalTransition, OrderUnknown
 from orders.events import order_placed, order_updated
@@ -74,6 +75,7 @@ class PlacedOrder:
     cancelled_at: datetime | None
     updated_at: datetime
     lines: tuple[PlacedLine, ...]
+    hold_expires_at: datetime | None = None
 
 
 def place_order(
@@ -88,20 +90,30 @@ def place_order(
     external_reference: str | None = None,
     notes: str = "",
     lines_max: int = LINES_MAX,
+    hold_minutes: int | None = None,
+    agreed: str | None = None,
 ) -> PlacedOrder:
     """A new order at today's prices; by default confirmed at once, so its stock is promised (`available` falls).
 
-    All or nothing. `confirm` None follows `WORKBOX_ORDERS_AUTO_CONFIRM`. Raises EmptyOrder, Invalid (too many lines,
-    precision), ProductUnknown, WarehouseUnknown, InsufficientStock with every short product.
+    All or nothing. `confirm` None follows `WORKBOX_ORDERS_AUTO_CONFIRM`. `hold_minutes` promises the stock of a pending
+    order for that long. `agreed` is the token of a plan (`orders.plans`). Raises EmptyOrder, Invalid (too many lines,
+    precision, a hold on a confirmed order), ProductUnknown, WarehouseUnknown, InsufficientStock with every short
+    product, PlanOutdated.
     """
     if not items:
         raise EmptyOrder("An order needs at least one line.", fields={"items": ["must not be empty"]})
     if len(items) > lines_max:
         raise Invalid(f"An order may have at most {lines_max} lines.", fields={"items": [f"at most {lines_max}"]})
     wants_confirm = settings.WORKBOX_ORDERS_AUTO_CONFIRM if confirm is None else confirm
+    if hold_minutes is not None and wants_confirm:
+        raise Invalid(
+            "Only a pending order can be held for a while; a confirmed one has its stock for good.",
+            fields={"hold_minutes": ["only with confirm: false"]},
+        )
     draft = _Draft(
-        items, user_id, wants_confirm, warehouse_id, channel, customer_id, placed_at, external_reference, notes
-    )
+        items, user_id, wants_confirm, warehouse_id, channel, customer_id, placed_at, external_reference, notes,
+        hold_minutes, agreed,
+    )  # fmt: skip
     return _place(draft)
 
 
@@ -116,6 +128,13 @@ class _Draft:
     placed_at: datetime | None
     external_reference: str | None
     notes: str
+    hold_minutes: int | None = None
+    agreed: str | None = None
+
+    @property
+    def takes_stock(self) -> bool:
+        """True when stock is promised at once, for good or for a while."""
+        return self.confirm or self.hold_minutes is not None
 
 
 @transactional
@@ -124,7 +143,7 @@ def _place(draft: _Draft) -> PlacedOrder:
         if item.quantity <= 0:
             raise Invalid("A quantity must be above zero.", fields={f"items.{index}.quantity": ["must be above zero"]})
     wanted = reservations.sum_by_product((item.product_id, item.quantity) for item in draft.items)
-    shelf, claimed = reservations.claim(wanted) if draft.confirm else (read_shelf(wanted, levels=False), False)
+    shelf, claimed = reservations.claim(wanted) if draft.takes_stock else (read_shelf(wanted, levels=False), False)
     _check_items(draft, shelf)
     prices = [
         shelf.products[item.product_id].price if item.unit_price is None else item.unit_price for item in draft.items
@@ -173,8 +192,12 @@ def _place(draft: _Draft) -> PlacedOrder:
         for line_id, item, price in zip(line_ids, draft.items, prices, strict=True)
     )
     news: list[events.NewEvent] = []
-    if draft.confirm:
-        news += ledger.stock_events(shelf, _reserve(lines, shelf, draft.warehouse_id, claimed=claimed))
+    hold_expires_at = None
+    if draft.takes_stock:
+        after = _reserve(lines, shelf, draft.warehouse_id, claimed=claimed, agreed=draft.agreed)
+        news += stock_events(shelf, after)
+    if draft.hold_minutes is not None:
+        hold_expires_at = _hold(order_id, lines, draft.hold_minutes)
     news.append(
         order_placed(
             order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines)
@@ -197,7 +220,19 @@ def _place(draft: _Draft) -> PlacedOrder:
         cancelled_at=None,
         updated_at=now,
         lines=lines,
+        hold_expires_at=hold_expires_at,
     )
+
+
+def _hold(order_id: int, lines: Sequence[PlacedLine], minutes: int) -> datetime | None:
+    hold_for((line.id for line in lines), seconds=minutes * 60)
+    execute(
+        "UPDATE orders_order SET hold_expires_at = (SELECT MIN(h.expires_at) FROM inventory_hold h"  # noqa: S608  (only placeholders)
+        " JOIN inventory_reservation r ON r.id = h.reservation_id WHERE r.holder_type = 'order_line'"
+        f" AND r.holder_id IN ({marks(len(lines))})) WHERE id = %s",
+        [*(line.id for line in lines), order_id],
+    )
+    return as_utc(execute("SELECT hold_expires_at FROM orders_order WHERE id = %s", [order_id]).fetchone()[0])
 
 
 def _check_items(draft: _Draft, shelf: Shelf) -> None:
@@ -237,12 +272,19 @@ def _event_items(lines: Sequence[PlacedLine]) -> list[dict[str, Any]]:
 
 
 def _reserve(
-    lines: Sequence[PlacedLine], shelf: Shelf, warehouse_id: int | None, *, claimed: bool
+    lines: Sequence[PlacedLine],
+    shelf: Shelf,
+    warehouse_id: int | None,
+    *,
+    claimed: bool,
+    agreed: str | None = None,
 ) -> dict[int, StockAfter]:
     demands = [
         Demand(line.id, line.product_id, line.quantity) for line in lines if shelf.products[line.product_id].is_stocked
     ]
-    return reservations.reserve(demands, shelf, warehouse_id=warehouse_id, claimed=claimed) if demands else {}
+    if not demands:
+        return {}
+    return reservations.reserve(demands, shelf, warehouse_id=warehouse_id, claimed=claimed, agreed=agreed)
 
 
 def _claim(
@@ -281,14 +323,14 @@ def _set_status(
 
 _READ_ORDER = (
     "SELECT o.id, o.user_id, o.customer_id, o.warehouse_id, o.status, o.channel, o.total_amount, o.notes, o.placed_at,"
-    " o.confirmed_at, o.shipped_at, o.delivered_at, o.cancelled_at, o.updated_at,"
+    " o.confirmed_at, o.shipped_at, o.delivered_at, o.cancelled_at, o.updated_at, o.hold_expires_at,"
     " l.order_id, l.id, l.product_id, p.sku, p.name, l.quantity, l.unit_price, l.shipped_quantity, l.returned_quantity"
     " FROM orders_order o LEFT JOIN orders_orderline l ON l.order_id = o.id"
     " LEFT JOIN inventory_product p ON p.id = l.product_id WHERE o.id = %s ORDER BY l.id"
 )
 _ORDER_COLUMNS = (
     "id, user_id, customer_id, warehouse_id, status, channel, total_amount, notes, placed_at, confirmed_at,"
-    " shipped_at, delivered_at, cancelled_at, updated_at"
+    " shipped_at, delivered_at, cancelled_at, updated_at, hold_expires_at"
 )
 
 
@@ -299,7 +341,7 @@ def read_order(order_id: int, *, lock: bool = False) -> PlacedOrder:
     rows = execute(_READ_ORDER, [order_id]).fetchall()
     if not rows:
         raise OrderUnknown(f"There is no order {order_id}.")
-    return _as_order(rows[0], [_as_line(row[14:]) for row in rows if row[14] is not None])
+    return _as_order(rows[0], [_as_line(row[15:]) for row in rows if row[15] is not None])
 
 
 def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
@@ -316,12 +358,13 @@ def read_orders(order_ids: Sequence[int]) -> list[PlacedOrder]:
 
 
 def _as_order(row: Sequence[Any], lines: Sequence[PlacedLine]) -> PlacedOrder:
-    moments = [as_utc(value) for value in row[8:14]]
+    moments = [as_utc(value) for value in row[8:15]]
     placed_at, updated_at = moments[0], moments[5]
     assert placed_at is not None and updated_at is not None  # noqa: S101, PT018  (NOT NULL columns)
     return PlacedOrder(
         row[0], row[1], row[2], row[3], row[4], row[5], as_money(row[6]), row[7],
         placed_at, moments[1], moments[2], moments[3], moments[4], updated_at, tuple(lines),
+        moments[6],
     )  # fmt: skip
 
 
@@ -361,17 +404,31 @@ def _updated(before: PlacedOrder, status: str, **facts: Any) -> events.NewEvent:
 
 
 @transactional
-def confirm_order(order_id: int) -> PlacedOrder:
+def confirm_order(order_id: int, *, agreed: str | None = None) -> PlacedOrder:
     """A pending order becomes a promise: stock for every line is reserved, or nothing is.
 
-    Raises OrderUnknown, IllegalTransition (second confirm), InsufficientStock with every short product.
+    Stock that it still holds stays its own. `agreed` is the token of a plan (`orders.plans`). Raises OrderUnknown,
+    IllegalTransition (second confirm), InsufficientStock with every short product, PlanOutdated.
     """
     before = _claim(order_id, allowed=CAN_CONFIRM, status=OrderStatus.CONFIRMED, step="confirmed", at="confirmed_at")
+    if before.hold_expires_at is not None:
+        hold(line.product_id for line in before.lines)
+        if reservations.keep_held(line.id for line in before.lines):
+            events.append([_updated(before, OrderStatus.CONFIRMED.value)])
+            return _confirmed(before)
     wanted = reservations.sum_by_product((line.product_id, line.quantity) for line in before.lines)
     shelf, claimed = reservations.claim(wanted)
-    after = _reserve(before.lines, shelf, before.warehouse_id, claimed=claimed)
-    events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
-    return replace(before, status=OrderStatus.CONFIRMED.value, confirmed_at=before.confirmed_at or before.updated_at)
+    after = _reserve(before.lines, shelf, before.warehouse_id, claimed=claimed, agreed=agreed)
+    events.append([*stock_events(shelf, after), _updated(before, OrderStatus.CONFIRMED.value)])
+    return _confirmed(before)
+
+
+def _confirmed(before: PlacedOrder) -> PlacedOrder:
+    return replace(
+        before,
+        status=OrderStatus.CONFIRMED.value,
+        confirmed_at=before.confirmed_at or before.updated_at,
+    )
 
 
 @transactional
@@ -388,9 +445,11 @@ def cancel_order(order_id: int, *, reason: str = "") -> PlacedOrder:
         at="cancelled_at",
         hint="Goods that have left come back as a return.",
     )
+    if before.hold_expires_at is not None:
+        end_holds(line.id for line in before.lines)
     after = reservations.release(line.id for line in before.lines)
     shelf = read_shelf(after)
-    events.append([*ledger.stock_events(shelf, after), _updated(before, OrderStatus.CANCELLED.value, reason=reason)])
+    events.append([*stock_events(shelf, after), _updated(before, OrderStatus.CANCELLED.value, reason=reason)])
     return replace(before, status=OrderStatus.CANCELLED.value, cancelled_at=before.updated_at)
 
 
@@ -451,12 +510,17 @@ def return_order(
     reason: str = "",
     returned_at: datetime | None = None,
     charges: bool = True,
+    damaged: Mapping[int, Decimal] | None = None,
+    damaged_warehouse_id: int | None = None,
 ) -> PlacedOrder:
     """Goods come back into a warehouse: `return` movements are posted; `on_hand` and `available` rise there.
 
     `quantities` (product id → quantity) returns a part; None returns everything that was shipped. Without a warehouse
-    goods go to the default one. `charges` False keeps charges (postage) out of a full return. The order keeps its
-    status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped), WarehouseUnknown.
+    goods go to the default one. `damaged` (product id → quantity, a part of what returns) goes to
+    `damaged_warehouse_id`, else to the first warehouse that does not sell; where there is none it is written off by a
+    `damaged` movement in the same operation. `charges` False keeps charges (postage) out of a full return. The order
+    keeps its status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped, more damaged than
+    returned), WarehouseUnknown.
     """
     before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
     returning = _split_over_lines(
@@ -470,16 +534,17 @@ def return_order(
             if line.id in returning and shelf.products[line.product_id].is_stocked
         }
     by_id = {line.id: line for line in before.lines}
-    back = [
-        ledger.Movement(by_id[line_id].product_id, 0, MovementType.RETURN, quantity)
-        for line_id, quantity in returning.items()
-        if shelf.products[by_id[line_id].product_id].is_stocked
-    ]
+    broken = _damaged_of_lines(returning, by_id, damaged or {})
+    stocked = {line_id for line_id in returning if shelf.products[by_id[line_id].product_id].is_stocked}
     posted = None
-    if back:
-        place = warehouse_id or ledger.default_warehouse().pk
+    if stocked:
+        back = [
+            (by_id[line_id].product_id, quantity - broken.get(line_id, ZERO), broken.get(line_id, ZERO))
+            for line_id, quantity in returning.items()
+            if line_id in stocked
+        ]
         posted = ledger.post(
-            [replace(line, warehouse_id=place) for line in back],
+            _return_movements(back, warehouse_id or ledger.default_warehouse().pk, damaged_warehouse_id),
             kind=StockOperation.Kind.RETURN,
             reason=reason,
             reference=f"ORDER-{order_id}",
@@ -497,14 +562,59 @@ def return_order(
     )
     insert_rows(
         ReturnLine._meta.db_table,
-        ("goods_return_id", "order_line_id", "product_id", "quantity", "unit_price"),
+        ("goods_return_id", "order_line_id", "product_id", "quantity", "damaged_quantity", "unit_price"),
         [
-            (booked.pk, line_id, by_id[line_id].product_id, quantity, by_id[line_id].unit_price)
+            (
+                booked.pk,
+                line_id,
+                by_id[line_id].product_id,
+                quantity,
+                broken.get(line_id, ZERO),
+                by_id[line_id].unit_price,
+            )
             for line_id, quantity in returning.items()
         ],
     )
     events.append([_updated(before, before.status, returned=_moved_items(lines, returning), reason=reason)])
     return replace(before, lines=tuple(lines))
+
+
+def _damaged_of_lines(
+    returning: Mapping[int, Decimal], lines: Mapping[int, PlacedLine], damaged: Mapping[int, Decimal]
+) -> dict[int, Decimal]:
+    """How much of each returning line is damaged (line id → quantity)."""
+    found: dict[int, Decimal] = {}
+    for product_id, quantity in damaged.items():
+        needed = quantity
+        for line_id, back in returning.items():
+            if lines[line_id].product_id == product_id and needed > 0:
+                found[line_id] = min(back, needed)
+                needed -= found[line_id]
+        if needed > 0:
+            text = f"more is damaged ({plain(quantity)}) than comes back"
+            raise Invalid(f"Product {product_id}: {text}.", fields={"items": [f"product {product_id}: {text}"]})
+    return found
+
+
+def _return_movements(
+    back: Sequence[tuple[int, Decimal, Decimal]], place: int, damaged_warehouse_id: int | None
+) -> list[ledger.Movement]:
+    """`back` are (product id, good, damaged) quantities."""
+    movements = [ledger.Movement(product_id, place, MovementType.RETURN, good) for product_id, good, _ in back if good]
+    broken = [(product_id, quantity) for product_id, _, quantity in back if quantity]
+    if not broken:
+        return movements
+    aside = damaged_warehouse_id or (
+        Warehouse.objects.filter(is_active=True, is_sellable=False)
+        .order_by("priority", "id")
+        .values_list("id", flat=True)
+        .first()
+    )
+    for product_id, quantity in broken:
+        movements.append(ledger.Movement(product_id, aside or place, MovementType.RETURN, quantity))
+        if aside is None:
+            movements.append(ledger.Movement(product_id, place, MovementType.DAMAGED, -quantity))
+    return movements
 
 
 @transactional

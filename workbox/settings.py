@@ -142,6 +142,7 @@ WORKBOX_THROTTLE_ANONYMOUS_PER_MINUTE = env.int("WORKBOX_THROTTLE_ANONYMOUS_PER_
 WORKBOX_THROTTLE_USER_PER_MINUTE = env.int("WORKBOX_THROTTLE_USER_PER_MINUTE", default=1000)
 WORKBOX_THROTTLE_LOGIN_PER_MINUTE = env.int("WORKBOX_THROTTLE_LOGIN_PER_MINUTE", default=10)
 WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=True)
+WORKBOX_HOLD_MINUTES_MAX = env.int("WORKBOX_HOLD_MINUTES_MAX", default=24 * 60)
 WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
 WORKBOX_SOCKETS_PER_USER = env.int("WORKBOX_SOCKETS_PER_USER", default=20)
 WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
@@ -206,6 +207,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # The live process follows the log all the time; this is for an installation that runs none.
     "core-follow": {"task": "workbox.core.follow", "schedule": 60.0},
+    "inventory-expired-holds": {"task": "inventory.release_expired_holds", "schedule": 60.0},
     "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},
     "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},

@@ -4,6 +4,7 @@ from inventory.models.catalog import Barcode, Category, Product, UnitOfMeasure
 from inventory.models.stock import (
     INBOUND_TYPES,
     OUTBOUND_TYPES,
+    Hold,
     MovementType,
     ProductStock,
     Reservation,
@@ -18,6 +19,7 @@ __all__ = [
     "OUTBOUND_TYPES",
     "Barcode",
     "Category",
+    "Hold",
     "MovementType",
     "Product",
     "ProductStock",

@@ -226,3 +226,19 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"reservation {self.pk}"
+
+
+class Hold(models.Model):
+    """A reservation for a while only: after `expires_at`, by the database's clock, it binds nobody.
+
+    Whoever needs the stock ends expired holds first; the sweeper only keeps the shown numbers fresh.
+    """
+
+    reservation = models.OneToOneField(Reservation, on_delete=models.PROTECT, primary_key=True, related_name="hold")
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["expires_at"]
+
+    def __str__(self) -> str:
+        return f"hold on reservation {self.pk}"

@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from inventory.errors import AlreadyReversed, InsufficientStock, ProductUnknown, Shortage, WarehouseUnknown
-from inventory.events import inventory_update
 from inventory.models import (
     INBOUND_TYPES,
     OUTBOUND_TYPES,
@@ -20,9 +19,20 @@ from inventory.models import (
     StockOperation,
     Warehouse,
 )
-from inventory.services.levels import Delta, Shelf, ShelfProduct, StockAfter, change, ensure_levels, hold, read_shelf
-from workbox.core import context, events
-from workbox.core.db import insert_rows, retrying, transactional, utc_text
+from inventory.services.holds import has_expired, release_expired
+from inventory.services.levels import (
+    Delta,
+    Shelf,
+    ShelfProduct,
+    StockAfter,
+    announce,
+    change,
+    ensure_levels,
+    hold,
+    read_shelf,
+)
+from workbox.core import context
+from workbox.core.db import TryAgain, insert_rows, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
@@ -223,33 +233,12 @@ def _refuse_retired(shelf: Shelf) -> None:
         raise RuleViolation(f"{names} is retired; restore it before you move its stock.", code="product_retired")
 
 
-def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
-    """Append one `inventory_update` per changed product; expects the change's transaction."""
-    events.append(stock_events(shelf, after))
-
-
-def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.NewEvent]:
-    """The changed products' facts, in product order."""
-    return [
-        inventory_update(
-            product_id=product_id,
-            sku=shelf.products[product_id].sku,
-            name=shelf.products[product_id].name,
-            price=shelf.products[product_id].price,
-            on_hand=stock.on_hand,
-            reserved=stock.reserved,
-            available=stock.available,
-            version=stock.version,
-            levels=[row[:3] for row in stock.levels.values()],
-        )
-        for product_id, stock in sorted(after.items())
-    ]
-
-
 def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     if not movements:
         raise Invalid("An operation needs at least one movement.")
     product_ids = {line.product_id for line in movements}
+    if retrying():
+        release_expired(product_ids)
     # The second time (somebody took the stock between reading and changing) it must stand still, so that this look
     # stands.
     shelf = read_shelf(product_ids, hold_first=retrying())
@@ -308,6 +297,8 @@ def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int,
                     Shortage(product.id, product.sku, product.name, -wanted[level.id], level.available + consumed)
                 )
     if shortages:
+        if not retrying() and has_expired(one.product_id for one in shortages):
+            raise TryAgain("a hold on what is short is over")
         raise InsufficientStock(shortages)
     return deltas
 

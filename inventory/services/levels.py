@@ -14,7 +14,9 @@ from typing import Any
 
 from django.db import connection
 
+from inventory.events import inventory_update
 from inventory.models import StockLevel
+from workbox.core import events
 from workbox.core.db import TryAgain, execute, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
@@ -325,3 +327,26 @@ def _read_after(products: list[int]) -> dict[int, StockAfter]:
             )
         stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
     return after
+
+
+def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
+    """Append one `inventory_update` per changed product; expects the change's transaction."""
+    events.append(stock_events(shelf, after))
+
+
+def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.NewEvent]:
+    """The changed products' facts, in product order."""
+    return [
+        inventory_update(
+            product_id=product_id,
+            sku=shelf.products[product_id].sku,
+            name=shelf.products[product_id].name,
+            price=shelf.products[product_id].price,
+            on_hand=stock.on_hand,
+            reserved=stock.reserved,
+            available=stock.available,
+            version=stock.version,
+            levels=[row[:3] for row in stock.levels.values()],
+        )
+        for product_id, stock in sorted(after.items())
+    ]

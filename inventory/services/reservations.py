@@ -4,14 +4,16 @@ A reservation says how much of one level is promised to one holder (an order lin
 so nobody else touches the same holder's reservations. Lock order: see `levels.py`.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from inventory.errors import InsufficientStock, Shortage
+from inventory.errors import InsufficientStock, PlanOutdated, Shortage
 from inventory.models import MovementType, Reservation, StockOperation
+from inventory.services.holds import end_holds, release_expired
 from inventory.services.ledger import Movement, Posted, post
 from inventory.services.levels import (
     Delta,
@@ -67,6 +69,16 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
     Pure: reads `shelf`, changes nothing. With `warehouse_id` only that warehouse counts, if it sells. Raises
     InsufficientStock with every short product.
     """
+    takes, shortages = allocate(demands, shelf, warehouse_id=warehouse_id)
+    if shortages:
+        raise InsufficientStock(shortages)
+    return takes
+
+
+def allocate(
+    demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None
+) -> tuple[list[Take], list[Shortage]]:
+    """As `source`, with what is short beside what can be given; a short demand gets nothing."""
     left: dict[int, Decimal] = {}
     takes: list[Take] = []
     shortages: dict[int, Shortage] = {}
@@ -92,9 +104,17 @@ def source(demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None 
                 takes.append(Take(demand, level, taken))
                 left[level.id] = left.get(level.id, level.available) - taken
                 needed -= taken
-    if shortages:
-        raise InsufficientStock(list(shortages.values()))
-    return takes
+    return takes, list(shortages.values())
+
+
+def plan_token(takes: Iterable[Take]) -> str:
+    """A short text that is equal for equal sourcing: the same quantities of the same products from the same places."""
+    amounts: dict[tuple[int, int], Decimal] = {}
+    for take in takes:
+        key = (take.level.product_id, take.level.warehouse_id)
+        amounts[key] = amounts.get(key, ZERO) + take.quantity
+    text = ";".join(f"{product}:{place}:{amount.normalize():f}" for (product, place), amount in sorted(amounts.items()))
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def claim(wanted: Mapping[int, Decimal]) -> tuple[Shelf, bool]:
@@ -105,22 +125,30 @@ def claim(wanted: Mapping[int, Decimal]) -> tuple[Shelf, bool]:
     words). Raises TryAgain.
     """
     if retrying():
+        release_expired(wanted)
         return read_shelf(wanted), False
     return promise(wanted), True
 
 
 def reserve(
-    demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int | None = None, claimed: bool
+    demands: Sequence[Demand],
+    shelf: Shelf,
+    *,
+    warehouse_id: int | None = None,
+    claimed: bool,
+    agreed: str | None = None,
 ) -> dict[int, StockAfter]:
     """Promise stock to the demands, all of them or none; `available` falls, `on_hand` stays.
 
     Expects the caller's transaction, and `shelf` and `claimed` from `claim`. Returns the stock afterwards. Raises
-    InsufficientStock with every short product.
+    InsufficientStock with every short product, PlanOutdated when `agreed` is not the token of this sourcing.
     """
     if not claimed:
         source(demands, shelf, warehouse_id=warehouse_id)  # says what is short, in words
         shelf = promise(sum_by_product((demand.product_id, demand.quantity) for demand in demands))
     takes = source(demands, shelf, warehouse_id=warehouse_id)
+    if agreed is not None and plan_token(takes) != agreed:
+        raise PlanOutdated("The stock would come from other places than planned; look at the new plan.")
     taken: dict[int, Decimal] = {}
     rows: dict[tuple[int, int], Decimal] = {}
     for take in takes:
@@ -180,6 +208,23 @@ def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:
     after = change(deltas)
     _reduce([(one.id, one.quantity) for one in held])
     return after
+
+
+def keep_held(holder_ids: Iterable[int]) -> bool:
+    """Turn the holds of these order lines into promises without an end, if none of them has expired.
+
+    False: they are over; their stock is available again and nothing is promised to these lines any more. Expects the
+    caller's transaction with the order row locked and the products held (`levels.hold`).
+    """
+    ids = sorted(holder_ids)
+    is_alive = end_holds(ids)
+    if not is_alive:
+        release(ids)
+        execute(
+            f"DELETE FROM inventory_reservation WHERE holder_type = %s AND holder_id IN ({marks(len(ids))})",  # noqa: S608  (only placeholders)
+            [ORDER_LINE, *ids],
+        )
+    return is_alive
 
 
 def consume(

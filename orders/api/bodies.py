@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from accounts.principal import Principal
 from inventory.errors import ProductUnknown
 from inventory.queries import product_ids_by_sku, products_by_barcode
@@ -37,6 +39,8 @@ class GivenOrder:
     confirm: bool | None = None
     warehouse_id: int | None = None
     notes: str = ""
+    hold_minutes: int | None = None
+    plan: str | None = None
 
 
 def read_lines(rows: Sequence[dict[str, Any]], fields: Fields, *, prefix: str = "items.{}.") -> list[GivenLine]:
@@ -75,6 +79,10 @@ def read_order(body: dict[str, Any], who: Principal, *, may_order_for_others: bo
         confirm=fields.boolean("confirm"),
         warehouse_id=fields.identifier("warehouse_id"),
         notes=fields.text("notes", max_length=500),
+        hold_minutes=fields.whole("hold_minutes", low=1, high=settings.WORKBOX_HOLD_MINUTES_MAX, default=1)
+        if fields.has("hold_minutes")
+        else None,
+        plan=fields.text("plan", max_length=64) or None,
     )
     given.lines = read_lines(fields.objects("items", most=LINES_MAX), fields)
     fields.check()
@@ -120,6 +128,21 @@ def quantities_of(fields: Fields) -> dict[int, Decimal] | None:
     return found
 
 
+def damaged_of(fields: Fields) -> dict[int, Decimal]:
+    """Of the `items` of a return body those with `"condition": "damaged"`, as product id → quantity."""
+    rows = fields.objects("items", most=LINES_MAX) if fields.sent("items") else []
+    broken = []
+    for index, row in enumerate(rows):
+        line = Fields(row, prefix=f"items.{index}.", faults=fields.faults)
+        if line.choice("condition", ("good", "damaged")) == "damaged":
+            broken.append(row)
+    found: dict[int, Decimal] = {}
+    for item in resolve(read_lines(broken, fields)) if broken else []:
+        found[item.product_id] = found.get(item.product_id, ZERO) + item.quantity
+    fields.check()
+    return found
+
+
 def order_body(order: PlacedOrder) -> dict[str, Any]:
     """An order as every answer shows it."""
     return {
@@ -149,5 +172,6 @@ def order_body(order: PlacedOrder) -> dict[str, Any]:
         "shipped_at": order.shipped_at,
         "delivered_at": order.delivered_at,
         "cancelled_at": order.cancelled_at,
+        "hold_expires_at": order.hold_expires_at,
         "updated_at": order.updated_at,
     }

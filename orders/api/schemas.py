@@ -41,6 +41,9 @@ class OrderShape(Shape):
     shipped_at = s.DateTimeField(allow_null=True)
     delivered_at = s.DateTimeField(allow_null=True)
     cancelled_at = s.DateTimeField(allow_null=True)
+    hold_expires_at = s.DateTimeField(
+        allow_null=True, help_text="Until then the stock of the pending order was held for it."
+    )
     updated_at = s.DateTimeField()
 
 
@@ -67,6 +70,14 @@ class PlaceShape(Shape):
     warehouse_id = s.IntegerField(required=False, help_text="Ship from here only.")
     user_id = s.IntegerField(required=False, help_text="Staff may order for others.")
     notes = s.CharField(max_length=500, required=False)
+    hold_minutes = s.IntegerField(required=False, help_text="Hold a pending order's stock for so long.")
+    plan = s.CharField(required=False, help_text="The token of `POST /orders/plan`: exactly this sourcing, or 409.")
+
+
+class ConfirmShape(Shape):
+    """An empty body, or the plan that was agreed to."""
+
+    plan = s.CharField(required=False, help_text="The token of `POST /orders/plan`: exactly this sourcing, or 409.")
 
 
 class ShipShape(Shape):
@@ -76,11 +87,18 @@ class ShipShape(Shape):
     warehouse_id = s.IntegerField(required=False)
 
 
+class ReturnItemShape(ItemShape):
+    """A product that comes back, and in which condition."""
+
+    condition = s.ChoiceField(choices=["good", "damaged"], required=False)
+
+
 class ReturnShape(Shape):
     """What comes back, where to and why; without items everything that was shipped."""
 
-    items = ItemShape(many=True, required=False)
+    items = ReturnItemShape(many=True, required=False)
     warehouse_id = s.IntegerField(required=False)
+    damaged_warehouse_id = s.IntegerField(required=False, help_text="Where damaged goods go.")
     reason = s.CharField(max_length=500, required=False)
 
 

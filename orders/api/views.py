@@ -1,5 +1,6 @@
 """Orders over REST: they read the request, call one service and show the order."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -9,12 +10,14 @@ from rest_framework.request import Request
 
 from accounts.capabilities import ORDERS_FULFIL, ORDERS_MANAGE, ORDERS_PLACE, ORDERS_READ
 from accounts.principal import Principal
-from orders import services
-from orders.api.bodies import GivenOrder, order_body, quantities_of, read_lines, read_order, resolve
+from inventory.errors import InsufficientStock, PlanOutdated
+from orders import plans, services
+from orders.api.bodies import GivenOrder, damaged_of, order_body, quantities_of, read_lines, read_order, resolve
 from orders.api.schemas import (
     STATUSES,
     ActedOrderShape,
     CancelShape,
+    ConfirmShape,
     OrderShape,
     PlaceShape,
     ReturnShape,
@@ -26,7 +29,7 @@ from orders.api.schemas import (
 )
 from orders.errors import OrderUnknown
 from orders.queries import ORDER_ORDER, OrderFilter, find_orders, find_sales, find_timeline, sale_rows, timeline_rows
-from orders.services import LINES_MAX, PlacedOrder
+from orders.services import LINES_MAX, Item, PlacedOrder
 from orders.states import OrderStatus
 from workbox.core.api import ActionView, ApiView, Page, check_if_match, conditional, read_object, read_page
 from workbox.core.errors import Forbidden
@@ -71,6 +74,7 @@ ORDER_EXAMPLE = {
     "shipped_at": None,
     "delivered_at": None,
     "cancelled_at": None,
+    "hold_expires_at": None,
     "updated_at": "2026-01-15T10:30:00Z",
 }
 PENDING_EXAMPLE = ORDER_EXAMPLE | {"status": "pending", "confirmed_at": None}
@@ -129,10 +133,37 @@ class PlacingView(ApiView):
                 confirm=given.confirm if confirm is None else confirm,
                 warehouse_id=given.warehouse_id,
                 notes=given.notes,
+                hold_minutes=given.hold_minutes,
+                agreed=given.plan,
             )
             return 201, order_body(order)
 
-        return self.idempotent(work)
+        return replanned(
+            lambda: self.idempotent(work),
+            agreed=given.plan,
+            items=lambda: resolve(given.lines),
+            warehouse_id=given.warehouse_id,
+        )
+
+
+def replanned(
+    answer: Callable[[], HttpResponse],
+    *,
+    agreed: str | None,
+    items: Callable[[], Sequence[Item]],
+    warehouse_id: int | None,
+) -> HttpResponse:
+    """`answer()`; when it fails because the plan the client agreed to no longer holds, the 409 brings a new plan."""
+    try:
+        return answer()
+    except (PlanOutdated, InsufficientStock) as error:
+        if agreed is None:
+            raise
+        plan = plans.plan_order(items(), warehouse_id=warehouse_id)
+        raise PlanOutdated(
+            "The stock has moved since the plan was made; nothing was changed. Look at the new plan.",
+            extra={"new_plan": plan.as_dict()},
+        ) from error
 
 
 class OrdersView(PlacingView):
@@ -277,7 +308,7 @@ class ConfirmingView(StepView):
     summary="Confirm an order",
     description="Promises the stock of every line, or of none; a second confirm answers 409 with the current status.",
     parameters=[in_path("order_id"), IDEMPOTENCY, IF_MATCH],
-    request=None,
+    request=ConfirmShape,
     responses={200: ActedOrderShape},
     examples=[answered(ORDER_EXAMPLE | {"message": "Order Confirmed successfully"})],
 )
@@ -289,7 +320,26 @@ class ConfirmView(ConfirmingView):
 
     def step(self, request: Request, order_id: int, fields: Fields) -> PlacedOrder:
         """Confirm."""
-        return services.confirm_order(order_id)
+        return services.confirm_order(order_id, agreed=fields.text("plan", max_length=64) or None)
+
+    def act(self, request: Request, order_id: str) -> HttpResponse:
+        """Confirm, by a plan when the body names one."""
+        agreed = Fields(read_object(request)).text("plan", max_length=64) or None
+
+        def items() -> list[Item]:
+            return [Item(line.product_id, line.quantity, line.unit_price) for line in before().lines]
+
+        def before() -> PlacedOrder:
+            return services.read_order(int(order_id))
+
+        if agreed is None:
+            return super().act(request, order_id)
+        return replanned(
+            lambda: super(ConfirmView, self).act(request, order_id),
+            agreed=agreed,
+            items=items,
+            warehouse_id=visible(request, int(order_id)).warehouse_id,
+        )
 
 
 @action_schema(
@@ -365,7 +415,11 @@ class DeliverView(StepView):
 
 @action_schema(
     summary="Take goods of an order back",
-    description="Posts `return` movements into the warehouse; without `items` everything that was shipped comes back.",
+    description=(
+        "Posts `return` movements into the warehouse; without `items` everything that was shipped comes back."
+        ' Items with `"condition": "damaged"` go to `damaged_warehouse_id`, else to a warehouse that does not sell,'
+        " else they are written off."
+    ),
     parameters=[in_path("order_id"), IDEMPOTENCY, IF_MATCH],
     request=ReturnShape,
     responses={200: ActedOrderShape},
@@ -384,9 +438,17 @@ class ReturnView(StepView):
         """Return."""
         warehouse_id = fields.identifier("warehouse_id")
         reason = fields.text("reason", max_length=500)
-        quantities = quantities_of(fields)
+        damaged_warehouse_id = fields.identifier("damaged_warehouse_id")
+        quantities, damaged = quantities_of(fields), damaged_of(fields)
         fields.check()
-        return services.return_order(order_id, quantities=quantities, warehouse_id=warehouse_id, reason=reason)
+        return services.return_order(
+            order_id,
+            quantities=quantities,
+            warehouse_id=warehouse_id,
+            reason=reason,
+            damaged=damaged,
+            damaged_warehouse_id=damaged_warehouse_id,
+        )
 
 
 class TimelineView(ApiView):
