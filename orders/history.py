@@ -346,8 +346,11 @@ def _insert_returns(credits_: Sequence[tuple[_Credit, int | None]]) -> None:
     parts = [(return_id, part) for return_id, (one, _) in zip(ids, credits_, strict=True) for part in one.lines]
     insert_rows(
         ReturnLine._meta.db_table,
-        ("goods_return_id", "order_line_id", "product_id", "quantity", "unit_price"),
-        [(one, part.order_line_id, part.line.product_id, part.quantity, part.line.unit_price) for one, part in parts],
+        ("goods_return_id", "order_line_id", "product_id", "quantity", "damaged_quantity", "unit_price"),
+        [
+            (one, part.order_line_id, part.line.product_id, part.quantity, ZERO, part.line.unit_price)
+            for one, part in parts
+        ],
     )
     _mark_returned([(part.order_line_id, part.quantity) for _, part in parts if part.order_line_id is not None])
 

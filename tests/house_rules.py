@@ -14,6 +14,7 @@ ROOMS = ("accounts", "inventory", "orders", "purchasing", "insights", "workbox")
 STOCK_SQL = "inventory/services/levels.py"
 LEDGER = "inventory/services/ledger.py"
 RESERVATIONS = "inventory/services/reservations.py"
+HOLDS = "inventory/services/holds.py"
 WRITE_METHODS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate", "abulk_create"}
 
 Finding = tuple[int, str]
@@ -264,7 +265,7 @@ RULES = [
     Rule(
         "only the ledger and the reservations move stock",
         imports_exactly("inventory.services.levels", "change"),
-        allowed=frozenset({STOCK_SQL, LEDGER, RESERVATIONS}),
+        allowed=frozenset({STOCK_SQL, LEDGER, RESERVATIONS, HOLDS}),
         refuses=(
             "from inventory.services.levels import Delta, change",
             "from inventory.services import levels\nlevels.change({})",

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.db import connection, connections
-from pytest_django.fixtures import SettingsWrapper
 
 from workbox.core import followers
 from workbox.core.events import CATALOG, Fact, NewEvent, append, sequence_pending
@@ -67,7 +67,7 @@ def test_a_follower_that_fails_keeps_its_place_and_leaves_nothing_behind() -> No
 
 
 @pytest.mark.django_db
-def test_the_minute_task_sequences_and_follows(settings: SettingsWrapper) -> None:
+def test_the_minute_task_sequences_and_follows(settings: Any) -> None:
     settings.WORKBOX_FOLLOWERS = ["tests.test_followers.COUNTING"]
     follow_task()
     append([NewEvent("product_updated", CATALOG, 9)])

@@ -32,6 +32,17 @@ TABLE = {
     "events.read":       (False, True,  True,  True,  True),
     "metrics.read":      (False, False, True,  True,  True),
     "settings.write":    (False, False, False, False, True),
+    "purchasing.read":    (False, True,  True,  True,  True),
+    "purchasing.write":   (False, False, True,  False, True),
+    "purchasing.receive": (False, True,  True,  False, True),
+    "alerts.read":        (False, True,  True,  True,  True),
+    "alerts.write":       (False, True,  True,  False, True),
+    "reports.read":       (False, True,  True,  True,  True),
+    "forecasts.read":     (False, True,  True,  True,  True),
+    "forecasts.write":    (False, False, True,  False, True),
+    "exports.read":       (False, False, True,  True,  True),
+    "imports.write":      (False, False, True,  False, True),
+    "webhooks.write":     (False, False, True,  False, True),
 }  # fmt: skip
 ROLES = ("user", "clerk", "manager", "analyst", "admin")
 
