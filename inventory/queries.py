@@ -11,9 +11,10 @@ from django.db.models import F, Q, QuerySet
 
 from inventory.models import Barcode, Product, StockMovement, StockOperation
 from workbox.core.cache import keep, kept, versions
-from workbox.core.db import as_utc, execute, marks
+from workbox.core.db import as_utc, marks
 from workbox.core.events import CATALOG
 from workbox.core.numbers import as_money, as_quantity, plain
+from workbox.core.replica import read
 
 ZERO = Decimal(0)
 
@@ -155,7 +156,7 @@ def product_ids(wanted: ProductFilter, *, offset: int, limit: int) -> list[int]:
     """The ids of one page of a filter, cut on the primary key."""
     if wanted != ProductFilter():
         return list(find_products(wanted).values_list("pk", flat=True)[offset : offset + limit])
-    rows = execute(  # the page everybody opens first, without the query builder
+    rows = read(  # the page everybody opens first, without the query builder
         "SELECT id FROM inventory_product WHERE is_active = %s ORDER BY id DESC LIMIT %s OFFSET %s",
         [True, limit, offset],
     ).fetchall()
@@ -187,7 +188,7 @@ def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """
     if not ids:
         return []
-    rows = execute(f"{_PRODUCT_SQL} WHERE p.id IN ({marks(len(ids))})", ids).fetchall()
+    rows = read(f"{_PRODUCT_SQL} WHERE p.id IN ({marks(len(ids))})", ids).fetchall()
     by_id = {row[0]: _product_row(row) for row in rows}
     return [by_id[one] for one in ids if one in by_id]
 
@@ -244,7 +245,7 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
     rows = product_rows([product_id])
     if not rows:
         return None
-    levels = execute(
+    levels = read(
         "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved FROM inventory_stocklevel l"
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id WHERE l.product_id = %s ORDER BY w.priority, w.id",
         [product_id],

@@ -1,5 +1,6 @@
 """Nightly work on the stock's books."""
 
+from functools import partial
 from itertools import islice
 
 import structlog
@@ -24,10 +25,10 @@ def verify_stock() -> int:
     return len(found)
 
 
-@shared_task(name="inventory.release_expired_holds")  # type: ignore[untyped-decorator]
+@shared_task(name="inventory.release_expired_holds")
 def release_expired_holds() -> int:
     """Show stock as available again whose hold is over; returns how many promises ended.
 
     Decisions do not wait for this: whoever finds stock short ends expired holds first.
     """
-    return sum(transact(lambda one=product: release_expired([one])) for product in expired_products(limit=SWEPT_MAX))
+    return sum(transact(partial(release_expired, [one])) for one in expired_products(limit=SWEPT_MAX))

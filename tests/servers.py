@@ -35,7 +35,14 @@ GRANIAN = ["-m", "granian", "--interface", "wsgi", "--workers", "2", "--blocking
 class ServerProcess:
     """One `manage.py serve`, or (`production`) granian with two workers as HTTP is served in production."""
 
-    def __init__(self, *, redis_url: str | None = None, port: int | None = None, production: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        redis_url: str | None = None,
+        port: int | None = None,
+        production: bool = False,
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self.port = port or free_port()
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "workbox.settings",
@@ -45,6 +52,7 @@ class ServerProcess:
             "JWT_SECRET_KEY": settings.JWT_SECRET_KEY,
             "WORKBOX_THROTTLE": "off",
             "LOG_LEVEL": "WARNING",
+            **(variables or {}),
         }
         serve = ["manage.py", "serve", "--port", str(self.port)]
         granian = [*GRANIAN, "--port", str(self.port), "workbox.wsgi:application"]

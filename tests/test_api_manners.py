@@ -1,5 +1,6 @@
 """How the API behaves whatever it is about: idempotency keys, ETags and If-Match, pages, headers."""
 
+import gzip
 import time
 from collections.abc import Callable
 from typing import Any
@@ -300,3 +301,20 @@ def test_who_asks_too_often_is_told_when_to_come_back(settings: Any, manager: Ap
     assert [one.status_code for one in answers] == [200, 200, 429]
     assert answers[0].headers["RateLimit"] == "limit=2, remaining=1, reset=45"
     assert (answers[2].json()["code"], answers[2].headers["Retry-After"]) == ("throttled", "45")
+
+
+def test_long_answers_are_compressed_for_those_who_can_read_them(
+    manager: Api, make_product: Callable[..., Product]
+) -> None:
+    for number in range(12):
+        make_product(f"Lamp {number}")
+    plain = manager("GET", "products")
+    packed = manager("GET", "products", Accept_Encoding="gzip, br")
+    assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", plain.headers["Vary"])
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert gzip.decompress(packed.content) == plain.content
+    assert len(packed.content) < len(plain.content) / 2
+    known = manager("GET", "products", If_None_Match=packed.headers["ETag"])
+    assert (known.status_code, known.content) == (304, b"")
+    short = manager("GET", "warehouses", Accept_Encoding="gzip")
+    assert "Content-Encoding" not in short.headers

@@ -106,6 +106,10 @@ FORMAT_MODULE_PATH = "workbox.formats"
 # ---- stores ----------------------------------------------------------------------------------------------------------
 DATABASES = {"default": database()}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = env.bool("CONN_HEALTH_CHECKS", default=False)
+if env.str("READ_DATABASE_URL", default=""):
+    DATABASES["replica"] = database("READ_DATABASE_URL") | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["workbox.core.replica.ReplicaRouter"]
+REPLICA_PIN_SECONDS = env.int("REPLICA_PIN_SECONDS", default=5)  # a writer's own reads stay on the primary so long
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "workbox"}}
 VAR_DIR = Path(env.str("WORKBOX_VAR_DIR", default=str(BASE_DIR / "var")))

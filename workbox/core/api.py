@@ -3,6 +3,7 @@
 Domain code never sees HTTP; this module alone decides which status a `DomainError` becomes.
 """
 
+import gzip
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
 OFFSET_MAX = 10**9
+GZIP_BYTES_MIN, GZIP_LEVEL = 1400, 4  # below that an answer fits one packet anyway
 COUNT_MAX = 10_000  # beyond this a count costs more than it tells
 
 STATUS_OF: Mapping[type[errors.DomainError], int] = {
@@ -200,7 +202,13 @@ class ApiView(APIView):
         limit = getattr(request, "rate_limit", None)
         if limit is not None:
             response.headers["RateLimit"] = f"limit={limit[0]}, remaining={limit[1]}, reset={limit[2]}"
-        response.headers.setdefault("Vary", "Authorization, Origin")
+        response.headers.setdefault("Vary", "Authorization, Origin, Accept-Encoding")
+        if (
+            not response.streaming
+            and len(response.content) >= GZIP_BYTES_MIN
+            and "gzip" in request.META.get("HTTP_ACCEPT_ENCODING", "")
+        ):
+            _compress(response)
         return response
 
     def _identified(self, request: Any) -> Any:
@@ -240,6 +248,18 @@ class ApiView(APIView):
     def idempotent(self, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
         """Answer with `work()` → (status, body), run in one transaction and at most once per Idempotency-Key."""
         return idempotent(self.request, cast(int, self.request.user.id), work)
+
+
+def _compress(response: HttpResponse) -> None:
+    """Answers hold no secret beside what the asker sent, so compressing them tells nobody anything."""
+    packed = gzip.compress(response.content, GZIP_LEVEL, mtime=0)
+    if response.has_header("Content-Encoding") or len(packed) >= len(response.content):
+        return
+    response.content = packed
+    response.headers["Content-Encoding"] = "gzip"
+    tag = response.headers.get("ETag", "")
+    if tag.startswith('"'):
+        response.headers["ETag"] = f"W/{tag}"  # the same facts, other bytes
 
 
 class ActionView(ApiView):

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import Counter, Gauge, Histogram
 
-from workbox.core import context
+from workbox.core import context, replica
 
 REQUESTS = Counter(
     "workbox_http_requests_total", "Requests by method, route and status.", ["method", "route", "status"]
@@ -65,6 +65,8 @@ class RequestMiddleware:
         found = given if given and REQUEST_ID_SHAPE.match(given) else f"{random.getrandbits(128):032x}"
         context.request_id.set(found)
         context.actor_id.set(None)
+        if replica.is_configured():
+            context.reads_may_lag.set(request.method in ("GET", "HEAD"))
         request.request_id = found  # type: ignore[attr-defined]
         request.is_api = not is_browser_path(request.path_info)  # type: ignore[attr-defined]
         return time.perf_counter()
@@ -72,6 +74,10 @@ class RequestMiddleware:
     @staticmethod
     def _end(request: HttpRequest, response: HttpResponse, started: float) -> HttpResponse:
         seconds = time.perf_counter() - started
+        if replica.is_configured():
+            context.reads_may_lag.set(False)
+            if request.method not in ("GET", "HEAD", "OPTIONS"):
+                replica.note_write(getattr(request, "actor_id", None) or context.actor_id.get())
         response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         match = request.resolver_match
         route = match.route if match else "unmatched"
