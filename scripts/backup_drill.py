@@ -3,9 +3,9 @@
 
     python scripts/backup_drill.py [--keep FILE.sql.gz]
 
-The dump is one consistent moment (`--single-transaction`), so writers go on. The scratch database is dropped at the
-end. Exit codes: 0 the restored books are clean, 1 something failed, 3 `verify_stock` found differences. MySQL and MariaDB
-only.
+MySQL and MariaDB only. The dump is one consistent moment (`--single-transaction`), so writers go on. The scratch
+database is dropped at the end. Exit codes: 0 the restored books are clean, 1 something failed, 3 `verify_stock` found
+differences.
 """
 
 import argparse
