@@ -188,7 +188,7 @@ SPECTACULAR_SETTINGS = {
 # ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
 WORKBOX_EVENT_LISTENERS: list[str] = []
 # Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
-WORKBOX_FOLLOWERS: list[str] = []
+WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower"]
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
