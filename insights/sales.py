@@ -114,6 +114,7 @@ def rebuild(tick: Tick = lambda _done: None) -> int:
 
     `tick(done)` hears how many days are done. Readers see each day as it was or as it is.
     """
+    _find_place()  # before the first look at the facts: what comes later, the follower is told
     changed = 0
     weeks = list(_weeks())
     for number, week in enumerate(weeks, start=1):
@@ -164,12 +165,17 @@ def _is_built() -> bool:
     return EventCursor.objects.filter(name=BUILT).exists()
 
 
+def _find_place() -> None:
+    """The follower has a place in the log: the head, if it had none."""
+    EventCursor.objects.get_or_create(name=NAME, defaults={"seq": events.head() // events.PLACES})
+
+
 def _hold() -> None:
     """One writer of the rollup at a time, from before it reads the facts: the last to write has read the latest.
 
     The follower's own row is the lock, since the row that says "built" may not be there yet.
     """
-    EventCursor.objects.get_or_create(name=NAME, defaults={"seq": events.head() // events.PLACES})
+    _find_place()
     EventCursor.objects.select_for_update().get(name=NAME)
 
 

@@ -92,7 +92,7 @@ class StockManagementShape(NamedProductShape):
 
     current_stock = s.FloatField()
     monthly_sales = s.FloatField(help_text="Units of the last thirty days.")
-    status = s.ChoiceField(choices=["Low", "Good"])
+    status = s.CharField(help_text="Low or Good.")
     estimated_days_left = s.FloatField(allow_null=True)
 
 
