@@ -78,6 +78,7 @@ def grow(
             first.setdefault("order", order["id"])
             manager("POST", "inventory/adjust", {"product_id": first["product"], "quantity": 3, "reason": "r"})
         manager("GET", "events")
+        manager("GET", "analytics/snapshot")  # builds the daily figures the first time
         return first
 
     return more

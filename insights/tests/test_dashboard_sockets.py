@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -104,7 +105,7 @@ async def test_many_changes_are_drawn_at_most_once_a_second_for_all(
         await in_thread(ledger.adjust, lamp.pk, quantity=D(-20), reason="lost")
         for listener in (one, two):
             await listener.until(lambda frame: [row["current_stock"] for row in frame["inventory_alerts"]] == [5])
-    assert min(after - before for before, after in zip(drawn, drawn[1:], strict=False)) >= board.REDRAW_SECONDS - 0.02
+    assert min(after - before for before, after in pairwise(drawn)) >= board.REDRAW_SECONDS - 0.02
     assert len(drawn) <= 7
 
 

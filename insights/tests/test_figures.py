@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from insights import facts, queries_sales, queries_stock, sales
+from insights import facts, queries_sales, sales
 from insights.models import DailyTotal
 from insights.queries_sales import Period, boundaries, compare
 from inventory.models import MovementType, Product, StockOperation, Warehouse
@@ -35,9 +34,7 @@ def on(days: int) -> str:
 
 
 def sell(*items: tuple[Product, int], days_ago: int = 0) -> services.PlacedOrder:
-    return services.place_order(
-        [Item(one.pk, D(count)) for one, count in items], user_id=None, placed_at=ago(days_ago)
-    )
+    return services.place_order([Item(one.pk, D(count)) for one, count in items], user_id=None, placed_at=ago(days_ago))
 
 
 @pytest.fixture
@@ -233,7 +230,7 @@ def test_to_date_counts_as_far_into_the_period_before_as_we_are_into_this_one(
 ) -> None:
     lamp = make_product(stock=99)
     noon = datetime(2026, 11, 18, 12, tzinfo=UTC)  # a Wednesday
-    monkeypatch.setattr(facts, "today", lambda: noon.date())  # the wall clock, not our code
+    monkeypatch.setattr(facts, "today", noon.date)  # the wall clock, not our code
     for count, moment in (
         (1, noon - timedelta(days=9)),  # Monday of the week before
         (2, noon - timedelta(days=7, seconds=1)),
@@ -264,10 +261,7 @@ def test_stock_management_tells_status_and_days_left(shop: dict[str, Product], m
         "estimated_days_left": 1440,
     }
     assert (rows["Kite"]["status"], rows["Kite"]["monthly_sales"]) == ("Good", 1), "only its own sales count"
-    sold_nothing = shop["kite"]
-    assert queries_stock.days_left(D(5), D(0), 30) is None
     assert [row["product"] for row in get(manager, "insights/stock-management?status=low")["results"]] == ["Bear"]
-    assert sold_nothing.pk in {row["product_id"] for row in found["results"]}
 
 
 def test_a_product_that_never_sold_has_no_days_left(make_product: MakeProduct, manager: Api) -> None:
@@ -419,5 +413,5 @@ def test_the_figures_need_few_statements_however_long_the_period(
 ) -> None:
     sales.rebuild()
     with django_assert_max_num_queries(5):
-        queries_sales.totals(Period(TODAY - timedelta(days=3000), TODAY))
-    assert connection.vendor in ("sqlite", "mysql")
+        found = queries_sales.totals(Period(TODAY - timedelta(days=3000), TODAY))
+    assert found.orders == 4
