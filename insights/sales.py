@@ -17,7 +17,7 @@ from insights.facts import DayFigures, Figures
 from insights.models import DailyCategorySales, DailySales, DailyTotal
 from inventory.models import Product
 from workbox.core import events
-from workbox.core.db import transact
+from workbox.core.db import insert_rows, transact
 from workbox.core.followers import Follower, follow
 from workbox.core.models import EventCursor
 
@@ -49,10 +49,10 @@ def _words(row: dict[str, Any] | None) -> str:
 
 # ---- keeping it ------------------------------------------------------------------------------------------------------
 def take(news: Sequence[events.Fact]) -> None:
-    """The days these facts touch are in the rollup as orders and returns say them now."""
-    if not _is_built():
-        rebuild()
-        return
+    """The days these facts touch are in the rollup as orders and returns say them now.
+
+    Days before the follower's first are not: `ensure_built` adds them, outside of the transaction this runs in.
+    """
     order_ids = {one.subject_id for one in news if one.topic == events.ORDERS and one.subject_id}
     days = facts.days_of_orders(order_ids) if order_ids else set()
     days |= {_day_of_return(one) for one in news if one.type == "return_booked"}
@@ -93,7 +93,10 @@ def recompute(days: Iterable[date]) -> int:
 
 
 def ensure_built() -> None:
-    """The rollup holds all days: an installation that has orders and never built it builds it now."""
+    """The rollup holds all days: an installation that has orders and never built it builds it now.
+
+    Every reader calls this first. A million order lines take a minute or two, a week per transaction.
+    """
     if not _is_built():
         rebuild()
 
@@ -215,7 +218,11 @@ def _replace(table: type[models.Model], days: Sequence[date], rows: dict[Key, di
     new = [(key, values) for key, values in rows.items() if key not in kept or kept[key][1] != values]
     for start in range(0, len(gone), INSERT_ROWS):
         table._base_manager.filter(id__in=gone[start : start + INSERT_ROWS]).delete()
-    table._base_manager.bulk_create(
-        [table(**dict(zip(_KEYS[table], key, strict=True)), **values) for key, values in new], batch_size=INSERT_ROWS
-    )
+    for start in range(0, len(new), INSERT_ROWS):
+        part = new[start : start + INSERT_ROWS]
+        insert_rows(
+            table._meta.db_table,
+            (*_KEYS[table], *part[0][1]),
+            [(key[0].isoformat(), *key[1:], *values.values()) for key, values in part],
+        )
     return max(len(gone), len(new))

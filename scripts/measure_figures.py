@@ -29,9 +29,10 @@ from django.test import Client  # noqa: E402  (after django.setup)
 from accounts.models import User  # noqa: E402  (after django.setup)
 from accounts.tokens import issue_pair  # noqa: E402  (after django.setup)
 from insights import facts, sales, snapshot  # noqa: E402  (after django.setup)
-from inventory.models import Warehouse  # noqa: E402  (after django.setup)
-from inventory.services.catalog import create_product  # noqa: E402  (after django.setup)
+from inventory.models import Category, Product, Warehouse  # noqa: E402  (after django.setup)
+from inventory.services.catalog import create_products  # noqa: E402  (after django.setup)
 from orders.models import Order  # noqa: E402  (after django.setup)
+from workbox.core.db import transact  # noqa: E402  (after django.setup)
 
 ORDERS, LINES_PER_ORDER, PRODUCTS, CATEGORIES, DAYS = 340_000, 3, 5_000, 20, 365
 REPEATS = 15
@@ -55,10 +56,12 @@ PATHS = (
 def fill() -> int:
     """A year of orders over all products; returns a product's id."""
     Warehouse.objects.create(name="Main store", code="MAIN", priority=1)
-    first = min(
-        create_product(name=f"P{number}", sku=f"P{number}", category=f"C{number % CATEGORIES}").pk
+    category = [Category.objects.create(name=f"C{number}") for number in range(CATEGORIES)]
+    shelf = [
+        Product(sku=f"P{number}", name=f"P{number}", category=category[number % CATEGORIES], price=10)
         for number in range(PRODUCTS)
-    )
+    ]
+    first = min(transact(lambda: create_products(shelf)).values())
     midnight = datetime.combine(datetime.now(UTC).date() - timedelta(days=DAYS - 1), datetime.min.time())
     with connection.cursor() as cursor:
         cursor.execute(

@@ -216,6 +216,7 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
     "orders-nightly-verify": {"task": "orders.verify_orders", "schedule": crontab(hour=4, minute=0)},
+    "insights-nightly-rollup": {"task": "insights.verify_rollup", "schedule": crontab(hour=4, minute=15)},
 }
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------

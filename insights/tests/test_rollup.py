@@ -13,6 +13,7 @@ from django.core.management import call_command
 from accounts.models import User
 from insights import facts, sales
 from insights.models import DailyCategorySales, DailySales, DailyTotal
+from insights.tasks import verify_rollup
 from inventory.models import Product, Warehouse
 from inventory.services.catalog import update_product
 from orders import services
@@ -133,7 +134,9 @@ def test_imported_history_reaches_the_rollup_even_a_return_without_an_order(
     assert list(sales.drifts()) == []
 
 
-def test_an_installation_with_orders_and_no_rollup_builds_it_on_the_first_fact(make_product: MakeProduct) -> None:
+def test_an_installation_that_followed_but_never_built_is_completed_by_the_first_read(
+    make_product: MakeProduct,
+) -> None:
     lamp = make_product(stock=9)
     sell((lamp, 1), at=AT - timedelta(days=400))
     sell((lamp, 2))
@@ -141,6 +144,8 @@ def test_an_installation_with_orders_and_no_rollup_builds_it_on_the_first_fact(m
     assert not DailyTotal.objects.exists()
     sell((lamp, 3), at=AT + timedelta(days=1))
     follow_all()
+    assert list(DailyTotal.objects.values_list("units", flat=True)) == [3]
+    sales.ensure_built()
     assert list(DailyTotal.objects.order_by("day").values_list("units", flat=True)) == [1, 2, 3]
 
 
@@ -171,6 +176,13 @@ def test_check_names_the_first_row_that_differs_and_says_so_by_its_exit_code(mak
     assert ended.value.code == 3
     assert out.getvalue().startswith(f"2026-03-02, product {lamp.pk}: kept category_id None, units 7")
     assert DailySales.objects.get().units == 7, "a check changes nothing"
+
+
+def test_the_nightly_task_builds_and_counts_what_differs(make_product: MakeProduct) -> None:
+    sell((make_product(stock=9), 2))
+    assert (verify_rollup(), DailyTotal.objects.count()) == (0, 1)
+    DailyTotal.objects.update(revenue=1)
+    assert verify_rollup() == 1
 
 
 def test_the_command_without_options_brings_it_up_to_date(make_product: MakeProduct) -> None:
