@@ -342,6 +342,23 @@ def test_dead_stock_neither_sold_nor_came_in(make_product: MakeProduct, main: Wa
     assert [row["product"] for row in get(manager, "insights/dead-stock?days=96")["results"]] == ["Dead"]
 
 
+def test_a_transfer_makes_nothing_younger_and_wakes_nothing(
+    make_product: MakeProduct, main: Warehouse, annex: Warehouse, manager: Api
+) -> None:
+    lamp = make_product(stock=0)
+    bought(lamp, main, 10, 100)
+    ledger.post(
+        [
+            Movement(lamp.pk, main.pk, MovementType.TRANSFER_OUT, D(10)),
+            Movement(lamp.pk, annex.pk, MovementType.TRANSFER_IN, D(10)),
+        ],
+        kind=StockOperation.Kind.TRANSFER,
+    )
+    row = get(manager, "insights/ageing")["results"][0]
+    assert {band["days"]: band["quantity"] for band in row["bands"] if band["quantity"]} == {"91-180": 10}
+    assert [row["product"] for row in get(manager, "insights/dead-stock")["results"]] == ["Lamp"]
+
+
 def test_movement_patterns_add_up_per_day_and_weekday(make_product: MakeProduct, main: Warehouse, manager: Api) -> None:
     lamp, other = make_product(stock=0), make_product("Other", stock=0)
     bought(lamp, main, 10, 8)
