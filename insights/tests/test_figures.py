@@ -349,7 +349,7 @@ def test_a_transfer_makes_nothing_younger_and_wakes_nothing(
     bought(lamp, main, 10, 100)
     ledger.post(
         [
-            Movement(lamp.pk, main.pk, MovementType.TRANSFER_OUT, D(10)),
+            Movement(lamp.pk, main.pk, MovementType.TRANSFER_OUT, D(-10)),
             Movement(lamp.pk, annex.pk, MovementType.TRANSFER_IN, D(10)),
         ],
         kind=StockOperation.Kind.TRANSFER,

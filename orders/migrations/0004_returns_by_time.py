@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('inventory', '0003_kinds'),
-        ('orders', '0002_returns_without_an_order'),
+        ('orders', '0003_holds'),
     ]
 
     operations = [
