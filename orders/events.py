@@ -1,6 +1,7 @@
 """The facts orders tell the world, with the keys their frames show."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,20 @@ def order_placed(
         "status": status,
     }
     return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id)
+
+
+def return_booked(
+    *, reference: str, customer_id: int | None, refund_amount: Decimal, returned_at: datetime, **facts: Any
+) -> NewEvent:
+    """A credit note that matches no order we know was booked: it is of order 0, since it is of none."""
+    payload = {
+        "reference": reference,
+        "customer_id": customer_id,
+        "refund_amount": refund_amount,
+        "returned_at": returned_at.isoformat(),
+        **facts,
+    }
+    return NewEvent("return_booked", ORDERS, 0, payload)
 
 
 def order_updated(

@@ -17,7 +17,7 @@ from inventory.services import ledger
 from inventory.services.ledger import Movement, PastOperation
 from inventory.services.levels import Shelf, read_shelf
 from orders.errors import EmptyOrder
-from orders.events import order_updated
+from orders.events import order_updated, return_booked
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_RETURN, OrderStatus
 from workbox.core import events
@@ -371,7 +371,7 @@ def _mark_returned(amounts: Sequence[tuple[int, Decimal]]) -> None:
 
 
 def _news(entries: Sequence[_Entry]) -> list[events.NewEvent]:
-    """One fact per order and per return of it: followers of the log learn of them, time-lines are not empty."""
+    """One fact per order and per return: followers of the log learn of them, time-lines are not empty."""
     news = []
     for entry in entries:
         if isinstance(entry.paper, PastOrder) and entry.order_id is not None:
@@ -398,6 +398,20 @@ def _news(entries: Sequence[_Entry]) -> list[events.NewEvent]:
                         {"inventory_id": one.line.product_id, "quantity": one.quantity} for one in entry.credit.lines
                     ],
                     reason=entry.credit.paper.reason,
+                )
+            )
+        elif entry.credit is not None:
+            paper = entry.credit.paper
+            news.append(
+                return_booked(
+                    reference=paper.reference,
+                    customer_id=paper.customer_id,
+                    refund_amount=entry.credit.refund,
+                    returned_at=paper.returned_at,
+                    returned=[
+                        {"inventory_id": one.line.product_id, "quantity": one.quantity} for one in entry.credit.lines
+                    ],
+                    reason=paper.reason,
                 )
             )
     return news

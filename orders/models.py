@@ -154,6 +154,7 @@ class Return(models.Model):
     returned_at = models.DateTimeField()
 
     class Meta:
+        indexes = [models.Index(fields=["returned_at"], name="return_time")]
         constraints = [
             models.CheckConstraint(
                 name="return_of_an_order_or_a_paper",

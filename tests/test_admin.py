@@ -21,6 +21,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from accounts import tokens
 from accounts.models import ActivityLog, User
 from conftest import PASSWORD
+from insights import sales
 from insights.dashboard import growth_text
 from inventory.models import (
     Barcode,
@@ -52,6 +53,7 @@ STAFF = {"clerk", "manager", "analyst", "admin"}
 SEES = {
     "inventory": STAFF,
     "orders": STAFF,
+    "insights": STAFF,
     "core": {"clerk", "analyst", "admin"},
     "accounts": {"manager", "analyst", "admin"},
     "axes": {"admin"},
@@ -77,6 +79,9 @@ READ_ONLY = (
     "inventory.reservation",
     "orders.shipment",
     "orders.return",
+    "insights.dailysales",
+    "insights.dailycategorysales",
+    "insights.dailytotal",
     "core.event",
     "core.eventcursor",
     "core.idempotencykey",
@@ -98,6 +103,7 @@ def shop(db: None) -> None:
     AccessAttempt.objects.create(username="clerk", ip_address="192.0.2.1", failures_since_start=1)
     crontab = CrontabSchedule.objects.create(minute="0", hour="3")
     PeriodicTask.objects.create(name="nightly", task="inventory.verify_stock", crontab=crontab)
+    sales.rebuild()
 
 
 def browser(role: str, **options: Any) -> Client:
@@ -649,6 +655,7 @@ def make_rows(count: int) -> None:
         IdempotencyKey.objects.create(user_id=user.pk, key=f"k{number}", request_hash="x", created_at=datetime.now(UTC))
         AccessAttempt.objects.create(username=f"u{number}", ip_address="192.0.2.1", failures_since_start=1)
         PeriodicTask.objects.create(name=f"t{number}", task="inventory.verify_stock", crontab=crontab)
+    sales.rebuild()
 
 
 def count_queries(client: Client, path: str) -> int:

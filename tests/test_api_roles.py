@@ -65,6 +65,18 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "order-return": dict.fromkeys(_ACTION, SHOP),
     "order-timeline": {"GET": LOGGED_IN},
     "sales": {"GET": STAFF, "POST": SHOP},
+    "sales-analytics": {"GET": STAFF},
+    "sales-comparison": {"GET": STAFF},
+    "sales-by-category": {"GET": STAFF},
+    "analytics-snapshot": {"GET": STAFF},
+    "insights-trends": {"GET": STAFF},
+    "insights-categories": {"GET": STAFF},
+    "insights-stock": {"GET": STAFF},
+    "insights-turnover": {"GET": STAFF},
+    "insights-ageing": {"GET": STAFF},
+    "insights-abc": {"GET": STAFF},
+    "insights-dead-stock": {"GET": STAFF},
+    "insights-patterns": {"GET": STAFF},
 }
 
 

@@ -1,6 +1,7 @@
 """The documentation says what is there: words, settings, frames, commands and links are looked up in the code."""
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from django.core.management import get_commands
 from django.db.models import Model
 
 from inventory.events import inventory_update, product_updated
-from orders.events import order_placed, order_updated
+from orders.events import order_placed, order_updated, return_booked
 from workbox.core import stream
 from workbox.core.events import NewEvent
 
@@ -62,6 +63,9 @@ def frames() -> dict[str, NewEvent]:
         product_updated(**product, is_active=True),
         order_placed(order_id=1, user_id=1, status="confirmed", total_amount=ONE, items=[item]),
         order_updated(order_id=1, user_id=1, status="shipped", previous_status="confirmed", total_amount=ONE),
+        return_booked(
+            reference="C1", customer_id=1, refund_amount=ONE, returned_at=datetime.now(UTC), returned=[], reason=""
+        ),
     ]
     return {event.type: event for event in made}
 

@@ -32,6 +32,21 @@ LISTS = {
     "GET order": "orders/{order}",
     "GET order timeline": "orders/{order}/timeline",
     "GET sales": "sales?page_size=2",
+    "GET sales/analytics": "sales/analytics",
+    "GET sales/analytics (category)": "sales/analytics?category=Toys",
+    "GET sales/analytics (product)": "sales/analytics?product_id={product}",
+    "GET sales/by-category": "sales/by-category",
+    "GET sales/revenue/comparison": "sales/revenue/comparison?period=weekly",
+    "GET analytics/snapshot": "analytics/snapshot",
+    "GET insights/sales-trends": "insights/sales-trends",
+    "GET insights/category-performance": "insights/category-performance",
+    "GET insights/stock-management": "insights/stock-management?page_size=2",
+    "GET insights/turnover": "insights/turnover?page_size=2",
+    "GET insights/turnover (categories)": "insights/turnover?group=category",
+    "GET insights/ageing": "insights/ageing?page_size=2",
+    "GET insights/abc": "insights/abc?page_size=2",
+    "GET insights/dead-stock": "insights/dead-stock?page_size=2",
+    "GET insights/movement-patterns": "insights/movement-patterns",
     "GET users": "users?page_size=2",
     "GET warehouses": "warehouses?page_size=1",
     "GET events": "events?limit=500",
@@ -63,6 +78,7 @@ def grow(
             first.setdefault("order", order["id"])
             manager("POST", "inventory/adjust", {"product_id": first["product"], "quantity": 3, "reason": "r"})
         manager("GET", "events")
+        manager("GET", "analytics/snapshot")  # builds the daily figures the first time
         return first
 
     return more

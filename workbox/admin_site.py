@@ -41,6 +41,14 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Insights",
+        (
+            ("Daily totals", "calendar_month", "insights_dailytotal"),
+            ("Daily sales", "bar_chart", "insights_dailysales"),
+            ("Daily sales per category", "donut_small", "insights_dailycategorysales"),
+        ),
+    ),
+    (
         "Set up",
         (
             ("Warehouses", "warehouse", "inventory_warehouse"),

@@ -1,4 +1,4 @@
-"""Where `/ws` enters: who may connect, and the server's own life-cycle around the live stream."""
+"""Where sockets enter: who may connect, and the server's own life-cycle around the live stream."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from django.http.request import validate_host
 from django.urls import re_path
 
 from accounts.websocket import principal_from_scope, still_allowed
+from insights.websocket import DashboardBoard
 from workbox.core.stream import CLOSE_FOREIGN_ORIGIN, LiveConsumer, hub, stop_hub
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -20,6 +21,13 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 class WorkBoxConsumer(LiveConsumer):
     """The live stream with WorkBox's accounts."""
+
+    authenticate = staticmethod(principal_from_scope)
+    still_allowed = staticmethod(still_allowed)
+
+
+class DashboardConsumer(DashboardBoard):
+    """The dashboard with WorkBox's accounts."""
 
     authenticate = staticmethod(principal_from_scope)
     still_allowed = staticmethod(still_allowed)
@@ -74,9 +82,10 @@ async def not_found(scope: dict[str, Any], receive: Receive, send: Send) -> None
 
 
 def websocket(http: Application) -> Any:
-    """`http` with `/ws` beside it."""
+    """`http` with the sockets beside it."""
     routes = [
         re_path(r"^ws/?$", WorkBoxConsumer.as_asgi()),
+        re_path(r"^(ws/dashboard|(api/v1/)?analytics/ws/dashboard)/?$", DashboardConsumer.as_asgi()),
         re_path(r"", not_found),  # type: ignore[arg-type]  # channels routes to ASGI applications, Django to views
     ]
     return ProtocolTypeRouter(

@@ -188,7 +188,7 @@ SPECTACULAR_SETTINGS = {
 # ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
 WORKBOX_EVENT_LISTENERS: list[str] = []
 # Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
-WORKBOX_FOLLOWERS: list[str] = []
+WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower"]
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
@@ -216,6 +216,7 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
     "orders-nightly-verify": {"task": "orders.verify_orders", "schedule": crontab(hour=4, minute=0)},
+    "insights-nightly-rollup": {"task": "insights.verify_rollup", "schedule": crontab(hour=4, minute=15)},
 }
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------

@@ -1,5 +1,19 @@
 """Routes of insights; fixed words stand before ids."""
 
-from django.urls import URLPattern
+from insights.api import dashboard, sales, stock
+from workbox.core.routes import route
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    route("sales/analytics", sales.AnalyticsView.as_view(), "sales-analytics"),
+    route("sales/revenue/comparison", sales.ComparisonView.as_view(), "sales-comparison"),
+    route("sales/by-category", sales.ByCategoryView.as_view(), "sales-by-category"),
+    route("analytics/snapshot", dashboard.SnapshotView.as_view(), "analytics-snapshot"),
+    route("insights/sales-trends", sales.TrendsView.as_view(), "insights-trends"),
+    route("insights/category-performance", sales.CategoryPerformanceView.as_view(), "insights-categories"),
+    route("insights/stock-management", stock.StockManagementView.as_view(), "insights-stock"),
+    route("insights/turnover", stock.TurnoverView.as_view(), "insights-turnover"),
+    route("insights/ageing", stock.AgeingView.as_view(), "insights-ageing"),
+    route("insights/abc", sales.AbcView.as_view(), "insights-abc"),
+    route("insights/dead-stock", stock.DeadStockView.as_view(), "insights-dead-stock"),
+    route("insights/movement-patterns", stock.PatternsView.as_view(), "insights-patterns"),
+]

@@ -36,6 +36,7 @@ QUEUE_FRAMES_MAX = 1000
 MESSAGES_PER_SECOND_MAX = 20
 FRAME_BYTES_MAX = 64 * 1024
 CLOSE_UNAUTHENTICATED, CLOSE_SLOW, CLOSE_FLOOD, CLOSE_STALE, CLOSE_FOREIGN_ORIGIN = 4401, 4408, 4429, 1013, 4403
+CLOSE_FORBIDDEN = CLOSE_FOREIGN_ORIGIN  # in both cases logging in again would not help
 
 # Topic → the capabilities of which one is enough to listen; of orders those who may only place see their own.
 TOPICS = {
@@ -357,27 +358,43 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if viewer is None:
             await self._refuse(CLOSE_UNAUTHENTICATED, "not_authenticated")
             return
+        if not self.admits(viewer):
+            await self._refuse(CLOSE_FORBIDDEN, "forbidden")
+            return
         if self.hub.per_user[viewer.id] >= settings.WORKBOX_SOCKETS_PER_USER:
             await self._refuse(CLOSE_FLOOD, "too_many_sockets")
             return
         await self.hub.ready.wait()
         await self.accept(subprotocol=subprotocol)
-        self.socket = Socket(viewer, self.base_send, self._close_soon, writer(self.scope))
+        self.socket = self.make_socket(viewer)
         self.socket.position = self.hub.position
         self.hub.enter(viewer.id)
         LIVE_SOCKETS.inc()
-        loop = asyncio.get_running_loop()
+        await self.begin(self.socket)
+        if expires_at is not None:
+            loop = asyncio.get_running_loop()
+            self._timers.append(
+                loop.call_later(max(expires_at - time.time(), 0), self._close_soon, CLOSE_UNAUTHENTICATED)
+            )
+
+    def admits(self, viewer: Viewer) -> bool:
+        """True when this viewer may listen here at all."""
+        return True
+
+    def make_socket(self, viewer: Viewer) -> Socket:
+        """The listener of this connection."""
+        return Socket(viewer, self.base_send, self._close_soon, writer(self.scope))
+
+    async def begin(self, socket: Socket) -> None:
+        """Greet; frames follow the first subscribe message, or come by themselves after a second."""
         await self._tell(
             "hello",
             cursor=self.hub.position,
             heartbeat_seconds=settings.WORKBOX_HEARTBEAT_SECONDS,
             topics=sorted(TOPICS),
         )
+        loop = asyncio.get_running_loop()
         self._timers.append(loop.call_later(SUBSCRIBE_WAIT_SECONDS, self._subscribe_default))
-        if expires_at is not None:
-            self._timers.append(
-                loop.call_later(max(expires_at - time.time(), 0), self._close_soon, CLOSE_UNAUTHENTICATED)
-            )
 
     async def _refuse(self, code: int, reason: str) -> None:
         # Accept first: a refused handshake reaches browsers as a bare 1006, without the code that says what to do.
@@ -415,10 +432,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
             message = None
         if not isinstance(message, dict):
             await self._tell("error", code="malformed", detail='Send a JSON object such as {"action":"subscribe"}.')
-        elif message.get("action") == "subscribe":
-            await self._subscribe(message)
         elif message.get("action") == "ping":
             await self._tell("pong", cursor=self.hub.position)
+        else:
+            await self.obey(message)
+
+    async def obey(self, message: dict[str, Any]) -> None:
+        """Do what the client asks."""
+        if message.get("action") == "subscribe":
+            await self._subscribe(message)
         else:
             await self._tell("error", code="unknown_action", detail="Known actions: subscribe, ping.")
 
@@ -517,6 +539,7 @@ _REFUSALS = {
         "Log in first: send `Authorization: Bearer <token>` or the sub-protocols `workbox.v1, bearer.<token>`."
     ),
     "too_many_sockets": "You have as many live connections as one user may have; close one first.",
+    "forbidden": "Your role does not allow this.",
     "foreign_origin": "This page's origin is not allowed to open live connections here.",
 }
 

@@ -1,0 +1,221 @@
+"""Shapes of insights for the OpenAPI document; nothing runs through them at run time."""
+
+from typing import Any
+
+from rest_framework import serializers as s
+
+Shape = s.Serializer[Any]
+
+
+class PeriodShape(Shape):
+    """From one day to another (UTC), both included."""
+
+    start_date = s.DateField()
+    end_date = s.DateField()
+
+
+class AnalyticsShape(Shape):
+    """What was sold in a period."""
+
+    period = PeriodShape()
+    total_revenue = s.FloatField(help_text="Before refunds.")
+    total_sales = s.IntegerField(help_text="How many orders.")
+    average_order_value = s.FloatField()
+    units = s.FloatField()
+    returned_units = s.FloatField()
+    refunds = s.FloatField()
+    net_revenue = s.FloatField()
+
+
+class ComparisonShape(Shape):
+    """A period beside the one before it."""
+
+    period = s.ChoiceField(choices=["daily", "weekly", "monthly", "annual"])
+    current_revenue = s.FloatField(help_text="Of the running period until now.")
+    previous_revenue = s.FloatField(help_text="Of the whole period before.")
+    change_percentage = s.FloatField(
+        allow_null=True, help_text="Against the whole period before; null: it sold nothing."
+    )
+    previous_to_date = s.FloatField(help_text="Of the period before, as far into it as we are into this one.")
+    change_to_date_percentage = s.FloatField(allow_null=True)
+    current_period = PeriodShape()
+    previous_period = PeriodShape()
+
+
+class CategorySalesShape(Shape):
+    """One category's sales."""
+
+    category = s.CharField(allow_null=True)
+    total_revenue = s.FloatField()
+    total_sales = s.IntegerField(help_text="Orders that hold something of it.")
+    units = s.FloatField()
+    refunds = s.FloatField()
+
+
+class DayShape(Shape):
+    """One day's sales."""
+
+    date = s.DateField()
+    sales = s.FloatField(help_text="Revenue.")
+    orders = s.IntegerField()
+    units = s.FloatField()
+
+
+class TrendsShape(Shape):
+    """Sales per day, days without any included."""
+
+    period = s.CharField()
+    daily_breakdown = DayShape(many=True)
+
+
+class CategoryPerformanceShape(Shape):
+    """One category's last thirty days."""
+
+    category = s.CharField(allow_null=True)
+    orders = s.IntegerField()
+    revenue = s.FloatField()
+    avg_order_value = s.FloatField()
+    units = s.FloatField()
+
+
+class NamedProductShape(Shape):
+    """A product's names."""
+
+    product_id = s.IntegerField()
+    product = s.CharField()
+    sku = s.CharField()
+    category = s.CharField(allow_null=True)
+
+
+class StockManagementShape(NamedProductShape):
+    """How long a product's stock lasts."""
+
+    current_stock = s.FloatField()
+    monthly_sales = s.FloatField(help_text="Units of the last thirty days.")
+    status = s.CharField(help_text="Low or Good.")
+    estimated_days_left = s.FloatField(allow_null=True)
+
+
+class TurnoverShape(Shape):
+    """How often the average stock was sold. Of one product, or of a category (then without the product's names)."""
+
+    product_id = s.IntegerField(required=False)
+    product = s.CharField(required=False)
+    sku = s.CharField(required=False)
+    category = s.CharField(allow_null=True)
+    units_sold = s.FloatField()
+    opening_stock = s.FloatField()
+    closing_stock = s.FloatField()
+    average_stock = s.FloatField()
+    turnover = s.FloatField(allow_null=True)
+    days_of_cover = s.FloatField(allow_null=True)
+
+
+class BandShape(Shape):
+    """How much is so many days old."""
+
+    days = s.CharField()
+    quantity = s.FloatField()
+
+
+class AgeingShape(NamedProductShape):
+    """A product's stock by age."""
+
+    on_hand = s.FloatField()
+    last_inbound_at = s.DateTimeField(allow_null=True)
+    bands = BandShape(many=True)
+
+
+class AbcRowShape(NamedProductShape):
+    """A product's part of the revenue."""
+
+    abc_class = s.ChoiceField(choices=["A", "B", "C"])
+    units_sold = s.FloatField()
+    revenue = s.FloatField()
+    share = s.FloatField()
+    cumulative_share = s.FloatField()
+
+
+class AbcClassShape(Shape):
+    """One class."""
+
+    products = s.IntegerField()
+    revenue = s.FloatField()
+
+
+class AbcShape(Shape):
+    """All classes, and a page of products with the most revenue first."""
+
+    period = PeriodShape()
+    classes = s.DictField(child=AbcClassShape(), help_text="Under A, B and C.")
+    count = s.IntegerField()
+    next = s.CharField(allow_null=True)
+    previous = s.CharField(allow_null=True)
+    results = AbcRowShape(many=True)
+
+
+class DeadStockShape(NamedProductShape):
+    """Stock nobody buys."""
+
+    on_hand = s.FloatField()
+    stock_value = s.FloatField(allow_null=True)
+    last_sold_on = s.DateField(allow_null=True)
+    last_inbound_at = s.DateTimeField(allow_null=True)
+
+
+class DailyMovesShape(Shape):
+    """Units moved on a day, per type; an adjustment with its sign."""
+
+    date = s.DateField()
+    units = s.DictField(child=s.FloatField())
+
+
+class WeekdayMovesShape(Shape):
+    """The same per day of the week."""
+
+    weekday = s.CharField()
+    units = s.DictField(child=s.FloatField())
+
+
+class PatternsShape(Shape):
+    """Units moved per type of movement."""
+
+    period = PeriodShape()
+    by_day = DailyMovesShape(many=True)
+    by_weekday = WeekdayMovesShape(many=True)
+
+
+class DayCompareShape(Shape):
+    """Today beside yesterday."""
+
+    today_sales = s.FloatField()
+    yesterday_sales = s.FloatField()
+    growth = s.FloatField(allow_null=True, help_text="Per cent; null: nothing was sold yesterday.")
+
+
+class LowShape(Shape):
+    """A product at or below its threshold."""
+
+    product = s.CharField()
+    current_stock = s.FloatField()
+    min_required = s.FloatField()
+    product_id = s.IntegerField()
+
+
+class TopShape(Shape):
+    """A product that sells."""
+
+    product = s.CharField()
+    product_id = s.IntegerField()
+    units_sold = s.FloatField()
+    revenue = s.FloatField()
+
+
+class SnapshotShape(Shape):
+    """The dashboard."""
+
+    updated_at = s.DateTimeField()
+    daily_snapshot = DayCompareShape()
+    inventory_alerts = LowShape(many=True)
+    inventory_alerts_total = s.IntegerField()
+    top_performers = TopShape(many=True)
