@@ -16,6 +16,7 @@ from workbox.core.numbers import MONEY_MAX
 LEAD_TIME_DAYS_MAX = 3650
 DEFAULT_LEAD_TIME_DAYS = 7
 NAME_LENGTH = 200
+NAME_KEY_LENGTH = 2 * NAME_LENGTH  # folding case may lengthen a name
 SMALLEST = Decimal("0.001")
 
 
@@ -24,7 +25,7 @@ class Vendor(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(max_length=NAME_LENGTH)
-    name_key = ExactCharField(max_length=2 * NAME_LENGTH, unique=True, editable=False)
+    name_key = ExactCharField(max_length=NAME_KEY_LENGTH, unique=True, editable=False)
     contact_email = models.EmailField(blank=True)
     contact_phone = models.CharField(max_length=60, blank=True)
     address = models.CharField(max_length=300, blank=True)

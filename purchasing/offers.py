@@ -110,10 +110,11 @@ def compare(offers: Sequence[Offer]) -> list[Offer]:
     limit = cheapest.landed_unit_cost * (HUNDRED + CLOSE_PERCENT) / HUNDRED
     close = [one for one in ranked if one.landed_unit_cost <= limit]
     best = min(close, key=lambda one: (one.days, one.landed_unit_cost, one.terms.vendor_id))
+    alone = len(ranked) == 1
     return [
-        replace(one, is_recommended=one is best, reason=_reason(one, best=best, cheapest=cheapest, alone=len(ranked) == 1))
+        replace(one, is_recommended=one is best, reason=_reason(one, best=best, cheapest=cheapest, alone=alone))
         for one in ranked
-    ]  # fmt: skip
+    ]
 
 
 def _reason(offer: Offer, *, best: Offer, cheapest: Offer, alone: bool) -> str:

@@ -201,7 +201,9 @@ def incoming(product_ids: Iterable[int] | None = None) -> list[Incoming]:
 
 
 # ---- do the books agree with themselves? -----------------------------------------------------------------------------
-_NOTHING_CAME = ", ".join(f"'{one.value}'" for one in (PurchaseStatus.DRAFT, PurchaseStatus.SENT, PurchaseStatus.CANCELLED))
+_NOTHING_CAME = ", ".join(
+    f"'{one.value}'" for one in (PurchaseStatus.DRAFT, PurchaseStatus.SENT, PurchaseStatus.CANCELLED)
+)
 # Each statement answers (what, id, product id or 0, kept, computed) for the rows that differ.
 _CHECKS: tuple[tuple[str, str], ...] = (
     (

@@ -49,9 +49,7 @@ def vendor_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     return [vendor_body(found[one]) for one in ids if one in found]
 
 
-def find_prices(
-    vendor_id: int, *, product_id: int | None = None, current: bool | None = None
-) -> QuerySet[VendorPrice]:
+def find_prices(vendor_id: int, *, product_id: int | None = None, current: bool | None = None) -> QuerySet[VendorPrice]:
     """A vendor's prices, newest first: the whole history, or those in force (`current` False: those that were)."""
     found = VendorPrice.objects.filter(vendor_id=vendor_id).order_by("-id")
     if product_id is not None:
@@ -249,6 +247,7 @@ def _days_of_receipts(vendor_ids: Iterable[int]) -> list[_Taken]:
         for vendor_id, operation_id, sent_at, received_at in rows.order_by("id").values_list(
             "order__vendor_id", "operation_id", "order__sent_at", "received_at"
         )
+        if sent_at is not None
     ]
 
 

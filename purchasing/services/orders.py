@@ -117,9 +117,7 @@ def send_purchase_order(order_id: int, *, sent_at: datetime | None = None) -> Pu
 @transactional
 def cancel_purchase_order(order_id: int, *, reason: str = "") -> PurchaseOrder:
     """The order is off; possible while nothing of it came in. Raises PurchaseOrderUnknown, IllegalPurchaseStep."""
-    order = claim(
-        order_id, allowed=CAN_CANCEL, step="cancelled", hint="Once goods came in, close it short to end it."
-    )
+    order = claim(order_id, allowed=CAN_CANCEL, step="cancelled", hint="Once goods came in, close it short to end it.")
     order.cancelled_at = datetime.now(UTC)
     return move(order, PurchaseStatus.CANCELLED, "cancelled_at", reason=reason)
 
@@ -282,8 +280,6 @@ def _days_to_wait(order: PurchaseOrder) -> int:
     product_ids = list(order.lines.values_list("product_id", flat=True))
     asked = current_terms(product_ids, vendor_id=order.vendor_id)
     quoted = order.vendor.quoted_lead_time_days
-    wanted = [
-        (order.vendor_id, one, asked[one][0].lead_time_days if one in asked else quoted) for one in product_ids
-    ]
+    wanted = [(order.vendor_id, one, asked[one][0].lead_time_days if one in asked else quoted) for one in product_ids]
     slowest = max(found.mean_days for found in lead_times(wanted).values())
     return int(slowest.to_integral_value(rounding=ROUND_CEILING))

@@ -136,9 +136,7 @@ def _refuse_excess(came: Sequence[Received], by_product: dict[int, PurchaseOrder
         line = by_product[product_id]
         if line.received_quantity + quantity > line.quantity * (HUNDRED + percent) / HUNDRED:
             over.append(
-                Excess(
-                    product_id, line.product.sku, line.product.name, line.quantity, line.received_quantity, quantity
-                )
+                Excess(product_id, line.product.sku, line.product.name, line.quantity, line.received_quantity, quantity)
             )
     if over:
         raise OverReceipt(over, percent=percent)

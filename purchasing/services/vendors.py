@@ -12,7 +12,7 @@ from inventory.errors import ProductUnknown
 from inventory.services.ledger import check_quantity
 from inventory.services.levels import read_shelf
 from purchasing.errors import VendorUnknown
-from purchasing.models import PriceBreak, Vendor, VendorPrice
+from purchasing.models import NAME_KEY_LENGTH, PriceBreak, Vendor, VendorPrice
 from workbox.core.db import transactional
 from workbox.core.errors import Invalid, RuleViolation
 
@@ -74,7 +74,7 @@ def _saved(vendor: Vendor, values: Mapping[str, Any]) -> Vendor:
     vendor.name_key = Vendor.key_of(vendor.name)
     if not vendor.name:
         raise RuleViolation("name may not be blank.", code="blank_name", fields={"name": ["may not be blank"]})
-    if len(vendor.name_key) > Vendor._meta.get_field("name_key").max_length:
+    if len(vendor.name_key) > NAME_KEY_LENGTH:
         raise Invalid("The name is too long.", fields={"name": ["too long"]})
     if Vendor.objects.filter(name_key=vendor.name_key).exclude(pk=vendor.pk).exists():
         raise _taken(vendor.name)
