@@ -65,6 +65,19 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "order-return": dict.fromkeys(_ACTION, SHOP),
     "order-timeline": {"GET": LOGGED_IN},
     "sales": {"GET": STAFF, "POST": SHOP},
+    "vendors": {"GET": STAFF, "POST": MANAGERS},
+    "vendor": {"GET": STAFF, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "vendor-restore": dict.fromkeys(_ACTION, MANAGERS),
+    "vendor-prices": {"GET": STAFF, "POST": MANAGERS},
+    "vendor-lead-times": {"GET": STAFF},
+    "product-vendors": {"GET": STAFF},
+    "purchase-orders": {"GET": STAFF, "POST": MANAGERS},
+    "purchase-order": {"GET": STAFF, "PUT": MANAGERS, "PATCH": MANAGERS},
+    "purchase-order-send": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-receive": dict.fromkeys(_ACTION, SHOP),
+    "purchase-order-cancel": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-close": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-receipts": {"GET": STAFF},
 }
 
 
