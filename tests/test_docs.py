@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from inventory.events import inventory_update, product_updated
 from orders.events import order_placed, order_updated
+from purchasing.events import purchase_order_updated
 from workbox.core import stream
 from workbox.core.events import NewEvent
 
@@ -62,6 +63,15 @@ def frames() -> dict[str, NewEvent]:
         product_updated(**product, is_active=True),
         order_placed(order_id=1, user_id=1, status="confirmed", total_amount=ONE, items=[item]),
         order_updated(order_id=1, user_id=1, status="shipped", previous_status="confirmed", total_amount=ONE),
+        purchase_order_updated(
+            order_id=1,
+            vendor_id=1,
+            warehouse_id=1,
+            status="sent",
+            previous_status="draft",
+            total_amount=ONE,
+            expected_on=None,
+        ),
     ]
     return {event.type: event for event in made}
 

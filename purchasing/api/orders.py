@@ -20,6 +20,7 @@ from purchasing.api.schemas import (
     ReceiveShape,
 )
 from purchasing.errors import PurchaseOrderUnknown
+from purchasing.models import PurchaseOrder
 from purchasing.queries import (
     PURCHASE_ORDER,
     PurchaseFilter,
@@ -371,5 +372,6 @@ class ReceiptsView(ApiView):
     )
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """List a purchase order's receipts."""
-        shown(int(order_id))
+        if not PurchaseOrder.objects.filter(pk=order_id).exists():
+            raise PurchaseOrderUnknown(f"There is no purchase order {order_id}.")
         return conditional(request, to_json(read_page(request, find_receipts(int(order_id)), receipt_rows)))

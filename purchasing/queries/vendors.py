@@ -201,10 +201,11 @@ def lead_time_body(found: LeadTime) -> dict[str, Any]:
 
 def vendor_lead_time_report(vendor_id: int) -> dict[str, Any] | None:
     """How long a vendor takes in all and per product it has delivered or quotes now; None: no such vendor."""
-    overall = vendor_lead_times([vendor_id]).get(vendor_id)
-    if overall is None:
+    vendor = Vendor.objects.filter(pk=vendor_id).first()
+    if vendor is None:
         return None
     days = _days_of_receipts([vendor_id])
+    overall = _lead_time(vendor.quoted_lead_time_days, [one.days for one in days])
     of_product = _products_of(days)
     quoted = {
         product_id: (sku, name, lead_time)

@@ -58,11 +58,12 @@ def create_purchase_order(
     quantities), RuleViolation (former vendor, charge, a line without a cost of a product the vendor has no price for).
     """
     _open_vendor(vendor_id)
+    place = _open_warehouse(warehouse_id)
     lines = _lines(vendor_id, items)
     moment = created_at or datetime.now(UTC)
     order = PurchaseOrder.objects.create(
         vendor_id=vendor_id,
-        warehouse_id=_open_warehouse(warehouse_id),
+        warehouse_id=place,
         total_amount=_total(lines),
         expected_on=expected_on,
         notes=notes,
