@@ -260,6 +260,7 @@ class RestoreVendorView(ActionView):
 
     def act(self, request: Request, vendor_id: str) -> HttpResponse:
         """Restore a vendor."""
+        read_object(request)
         return self.idempotent(lambda: (200, vendor_body(vendors.restore_vendor(int(vendor_id)))))
 
 

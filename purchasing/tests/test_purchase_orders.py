@@ -186,6 +186,18 @@ def test_a_tolerance_accepts_so_much_more_and_not_a_piece_beyond(
     assert (taken["status"], taken["items"][0]["received_quantity"], on_hand(lamp)) == ("received", 22, 24)
 
 
+def test_a_line_that_came_in_whole_or_more_is_no_longer_on_order(
+    settings: Any, manager: Api, vendor: Vendor, lamp: Product, rug: Product
+) -> None:
+    settings.WORKBOX_OVER_RECEIPT_PERCENT = 10
+    path = sent(manager, vendor, line(lamp, 20), line(rug, 2))
+    part = manager("POST", f"{path}/receive", {"items": [line(lamp, 22)]}).json()
+    assert part["status"] == "partially_received"
+    assert (on_order(), [(one.product_id, one.quantity) for one in incoming()]) == ({rug.pk: D(2)}, [(rug.pk, D(2))])
+    rest = manager("POST", f"{path}/receive").json()
+    assert [row["quantity"] for row in rest["receipt"]["items"]] == [2]
+
+
 def test_a_receipt_is_booked_once_per_idempotency_key(manager: Api, vendor: Vendor, lamp: Product) -> None:
     path = sent(manager, vendor, line(lamp, 20))
     answers = [
