@@ -54,6 +54,7 @@ SEES = {
     "inventory": STAFF,
     "orders": STAFF,
     "insights": STAFF,
+    "purchasing": STAFF,
     "core": {"clerk", "analyst", "admin"},
     "accounts": {"manager", "analyst", "admin"},
     "axes": {"admin"},
@@ -70,6 +71,8 @@ ADDS = {
     "inventory.warehouse": WRITERS,
     "orders.customer": WRITERS,
     "orders.order": {"clerk", "manager", "admin"},
+    "purchasing.vendor": WRITERS,
+    "purchasing.purchaseorder": WRITERS,
     "accounts.user": WRITERS,
 }
 READ_ONLY = (
@@ -82,12 +85,17 @@ READ_ONLY = (
     "insights.dailysales",
     "insights.dailycategorysales",
     "insights.dailytotal",
+    "purchasing.vendorprice",
+    "purchasing.receipt",
     "core.event",
     "core.eventcursor",
     "core.idempotencykey",
     "axes.accessattempt",
 )
-HAS_HISTORY = ("inventory.product", "inventory.warehouse", "orders.order", *READ_ONLY)
+HAS_HISTORY = (
+    "inventory.product", "inventory.warehouse", "orders.order", "purchasing.vendor", "purchasing.purchaseorder",
+    *READ_ONLY,
+)  # fmt: skip
 AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
 
 
@@ -95,6 +103,7 @@ AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
 def shop(db: None) -> None:
     """A shop with a history; one row at least in every list."""
     world.make_shop()
+    world.make_purchases(Product.objects.get(sku="LAMP-02"), "Bright & Sons")
     user = User.objects.get(username="clerk")
     tokens.issue_pair(user)
     ActivityLog.objects.create(user=user, kind="login", ip="192.0.2.1")
@@ -651,6 +660,7 @@ def make_rows(count: int) -> None:
         order = services.place_order([Item(product.pk, D(4))], user_id=user.pk, customer_id=buyer.pk, confirm=True)
         services.ship_order(order.id, quantities={product.pk: D(2)})
         services.return_order(order.id, quantities={product.pk: D(1)}, reason="Chipped", warehouse_id=place.pk)
+        world.make_purchases(product, f"V{number}")
         EventCursor.objects.create(name=f"r{number}")
         IdempotencyKey.objects.create(user_id=user.pk, key=f"k{number}", request_hash="x", created_at=datetime.now(UTC))
         AccessAttempt.objects.create(username=f"u{number}", ip_address="192.0.2.1", failures_since_start=1)

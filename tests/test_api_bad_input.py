@@ -122,6 +122,41 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("PATCH", "warehouses/W", {"name": "n", "code": "c", "priority": 1, "is_sellable": True, "is_active": True}),
     ("POST", "categories", {"name": "n", "description": "d"}),
     ("POST", "units", {"code": "c", "name": "n", "decimal_places": 0}),
+    (
+        "POST",
+        "vendors",
+        {"name": "n", "contact_email": "v@example.com", "address": "a", "quoted_lead_time_days": 3, "notes": "n"},
+    ),
+    ("PATCH", "vendors/V", {"name": "n", "quoted_lead_time_days": 3, "is_active": True}),
+    (
+        "POST",
+        "vendors/V/prices",
+        {
+            "product_id": "P",
+            "unit_price": 1,
+            "lead_time_days": 1,
+            "minimum_order_quantity": 1,
+            "pack_quantity": 1,
+            "shipping_cost": 1,
+            "shipping_basis": "unit",
+            "price_breaks": [{"from_quantity": 2, "unit_price": 1}],
+        },
+    ),
+    (
+        "POST",
+        "purchase-orders",
+        {
+            "vendor_id": "V",
+            "items": [{"product_id": "P", "quantity": 1, "unit_cost": 1}],
+            "warehouse_id": "W",
+            "expected_on": "2030-01-01",
+            "notes": "n",
+            "reference": "r",
+        },
+    ),
+    ("PATCH", "purchase-orders/D", {"items": None, "warehouse_id": "W", "expected_on": "2030-01-01", "vendor_id": "V"}),
+    ("POST", "purchase-orders/B/receive", {"items": None}),
+    ("POST", "purchase-orders/B/cancel", {"reason": "r"}),
     ("POST", "users", {"username": "u", "email": "u@example.com", "password": "a-long-passphrase", "role": "user"}),
 )
 LISTS = (
@@ -176,6 +211,11 @@ LISTS = (
     ("warehouses", ("is_sellable", "include_inactive", "page")),
     ("categories", ("search", "page")),
     ("users", ("page", "search", "role", "is_active", "ordering")),
+    ("vendors", ("search", "include_inactive", "ordering", "page")),
+    (
+        "purchase-orders",
+        ("vendor_id", "status", "product_id", "warehouse_id", "search", "ordering", "created_from_date", "page"),
+    ),
 )
 NASTY_QUERY = (
     "9223372036854775808", "100000000000000000000", "-1", "0", "1e400", "NaN", "%00", "%ff%fe", "%ED%A0%80",
@@ -187,10 +227,14 @@ NASTY_QUERY = (
 
 @pytest.fixture
 def ids(make_product: Callable[..., Product], manager: Api, main: Warehouse) -> dict[str, int]:
-    """A product, an order on it and a warehouse, under the letters the tables use."""
+    """A product, an order on it, a warehouse, a vendor, a draft to it and a bought order, under the tables' letters."""
     lamp = make_product("Lamp", stock=100)
     made = manager("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 50}]}).json()
-    return {"P": lamp.pk, "O": made["id"], "W": main.pk}
+    vendor = manager("POST", "vendors", {"name": "Northwind Mill"}).json()["id"]
+    bought = {"vendor_id": vendor, "items": [{"product_id": lamp.pk, "quantity": 10, "unit_cost": 2}]}
+    draft, order = (manager("POST", "purchase-orders", bought).json()["id"] for _ in range(2))
+    manager("POST", f"purchase-orders/{order}/send")
+    return {"P": lamp.pk, "O": made["id"], "W": main.pk, "V": vendor, "D": draft, "B": order}
 
 
 def filled(value: Any, ids: dict[str, int]) -> Any:
@@ -236,7 +280,10 @@ def test_no_value_in_any_query_breaks_the_server(
 
 @pytest.mark.parametrize("number", ["987654321987654321", "0", "000000000000000000"])
 def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
-    paths = ("products", "orders", "stock-movements", "stock-operations", "warehouses", "categories", "units", "users")
+    paths = (
+        "products", "orders", "stock-movements", "stock-operations", "warehouses", "categories", "units", "users",
+        "vendors", "purchase-orders",
+    )  # fmt: skip
     assert {path: manager("GET", f"{path}/{number}").status_code for path in paths} == dict.fromkeys(paths, 404)
     assert manager("GET", "products/" + "9" * 19).json()["code"] == "unknown_path"
 
@@ -266,6 +313,10 @@ def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
         ("events?since=-1", "since"),
         ("events?limit=501", "limit"),
         ("users?role=boss", "role"),
+        ("vendors?include_inactive=maybe", "include_inactive"),
+        ("vendors?ordering=colour", "ordering"),
+        ("purchase-orders?status=lost", "status"),
+        ("purchase-orders?vendor_id=x", "vendor_id"),
     ],
 )
 def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: str, field: str, manager: Api) -> None:
@@ -326,6 +377,46 @@ def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: st
         ("categories", {}, *BAD, ["name"]),
         ("units", {"code": "PIECE"}, 400, "duplicate_code", ["code"]),
         ("units", {"code": "x", "decimal_places": 4}, *BAD, ["decimal_places"]),
+        ("vendors", {}, *BAD, ["name"]),
+        ("vendors", {"name": "A", "contact_email": "nobody"}, *BAD, ["contact_email"]),
+        ("vendors", {"name": "A", "quoted_lead_time_days": 3651}, *BAD, ["quoted_lead_time_days"]),
+        ("vendors", {"name": " "}, 400, "blank_name", ["name"]),
+        ("vendors", {"name": "NORTHWIND mill"}, 400, "duplicate_name", ["name"]),
+        ("vendors/V/prices", {}, *BAD, ["product_id", "unit_price"]),
+        ("vendors/V/prices", {**P, "unit_price": -1}, *BAD, ["unit_price"]),
+        ("vendors/V/prices", {**P, "unit_price": 1, "minimum_order_quantity": 0}, *BAD, ["minimum_order_quantity"]),
+        ("vendors/V/prices", {**P, "unit_price": 1, "pack_quantity": 0.5}, *BAD, ["pack_quantity"]),
+        ("vendors/V/prices", {**P, "unit_price": 1, "lead_time_days": -1}, *BAD, ["lead_time_days"]),
+        ("vendors/V/prices", {**P, "unit_price": 1, "shipping_basis": "ship"}, *BAD, ["shipping_basis"]),
+        (
+            "vendors/V/prices",
+            {**P, "unit_price": 1, "price_breaks": [{"from_quantity": 2, "unit_price": 1}] * 2},
+            *BAD,
+            ["price_breaks"],
+        ),
+        ("vendors/V/prices", {"product_id": NOWHERE, "unit_price": 1}, *NO_PRODUCT, ["product_id"]),
+        ("vendors/987654321/prices", {**P, "unit_price": 1}, 404, "vendor_not_found", ["vendor_id"]),
+        ("purchase-orders", {"items": [ONE]}, *BAD, ["vendor_id"]),
+        ("purchase-orders", {"vendor_id": "V"}, 400, "empty_order", ["items"]),
+        ("purchase-orders", {"vendor_id": NOWHERE, "items": [ONE]}, 404, "vendor_not_found", ["vendor_id"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [ONE]}, 400, "no_vendor_price", ["items.0.unit_cost"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [ONE, ONE]}, *BAD, ["items.1.product_id"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [{**ONE, "unit_cost": -1}]}, *BAD, ["items.0.unit_cost"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [{**P, "quantity": 0}]}, *BAD, ["items.0.quantity"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [{**P, "quantity": 0.5}]}, *BAD, ["items.0.quantity"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [ONE], "warehouse_id": NOWHERE}, *NO_PLACE, ["warehouse_id"]),
+        ("purchase-orders", {"vendor_id": "V", "items": [ONE], "expected_on": "soon"}, *BAD, ["expected_on"]),
+        ("purchase-orders/B/receive", {"items": []}, *BAD, ["items"]),
+        ("purchase-orders/B/receive", {"items": [{**P, "quantity": 11}]}, 400, "over_receipt", ["items"]),
+        (
+            "purchase-orders/B/receive",
+            {"items": [{"product_id": NOWHERE, "quantity": 1}]},
+            *BAD,
+            ["items.0.product_id"],
+        ),
+        ("purchase-orders/D/receive", {}, 409, "illegal_transition", None),
+        ("purchase-orders/B/send", {}, 409, "illegal_transition", None),
+        ("purchase-orders/B/close", {}, 409, "illegal_transition", None),
     ],
 )  # fmt: skip
 def test_a_wrong_body_is_told_exactly_what_is_wrong(

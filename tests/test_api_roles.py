@@ -77,6 +77,19 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "insights-abc": {"GET": STAFF},
     "insights-dead-stock": {"GET": STAFF},
     "insights-patterns": {"GET": STAFF},
+    "vendors": {"GET": STAFF, "POST": MANAGERS},
+    "vendor": {"GET": STAFF, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "vendor-restore": dict.fromkeys(_ACTION, MANAGERS),
+    "vendor-prices": {"GET": STAFF, "POST": MANAGERS},
+    "vendor-lead-times": {"GET": STAFF},
+    "product-vendors": {"GET": STAFF},
+    "purchase-orders": {"GET": STAFF, "POST": MANAGERS},
+    "purchase-order": {"GET": STAFF, "PUT": MANAGERS, "PATCH": MANAGERS},
+    "purchase-order-send": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-receive": dict.fromkeys(_ACTION, SHOP),
+    "purchase-order-cancel": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-close": dict.fromkeys(_ACTION, MANAGERS),
+    "purchase-order-receipts": {"GET": STAFF},
 }
 
 

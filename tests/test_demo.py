@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import Max, Min
+from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,6 +15,8 @@ from conftest import PASSWORD
 from inventory.models import Barcode, MovementType, Product, ProductStock, StockMovement, Warehouse
 from orders.history import record_history
 from orders.models import Order, Return
+from purchasing.models import PriceBreak, PurchaseOrder, Vendor, VendorPrice
+from purchasing.queries import purchase_differences, vendor_lead_times
 from workbox.core.models import Event
 from workbox.demo.catalogue import PRODUCTS_MAX, articles, ean13
 from workbox.demo.story import BroughtBack, Correction, Sale, tell
@@ -88,6 +90,15 @@ def test_the_demo_is_a_believable_shop() -> None:
     assert answer["low_stock"] >= 3
     assert set(answer["orders_by_status"]) >= {"pending", "confirmed", "partially_shipped", "delivered", "cancelled"}
     assert Return.objects.exists()
+    by_status = dict(PurchaseOrder.objects.values_list("status").annotate(Count("id")))
+    assert (by_status["sent"], by_status["draft"]) == (1, 1)
+    assert by_status["received"] > 20
+    times = vendor_lead_times(Vendor.objects.values_list("id", flat=True))
+    assert len(times) == 4
+    assert sum(one.is_measured for one in times.values()) == 3
+    assert VendorPrice.objects.filter(is_current__isnull=True).exists()
+    assert PriceBreak.objects.exists()
+    assert list(purchase_differences()) == []
     assert ProductStock.objects.filter(reserved__gt=0).exists()
     assert not User.objects.filter(email__in=["user@example.com", "john@example.com"]).exists()
 
@@ -95,9 +106,19 @@ def test_the_demo_is_a_believable_shop() -> None:
 @pytest.mark.django_db
 def test_running_the_demo_again_changes_nothing_whatever_is_asked() -> None:
     load(orders=60, products=10)
-    before = (Order.objects.count(), StockMovement.objects.count(), Event.objects.count())
+    before = (
+        Order.objects.count(),
+        StockMovement.objects.count(),
+        Event.objects.count(),
+        PurchaseOrder.objects.count(),
+    )
     load(orders=500, products=30)
-    assert (Order.objects.count(), StockMovement.objects.count(), Event.objects.count()) == before
+    assert (
+        Order.objects.count(),
+        StockMovement.objects.count(),
+        Event.objects.count(),
+        PurchaseOrder.objects.count(),
+    ) == before
     assert Product.objects.filter(is_stocked=True).count() == 10
 
 

@@ -15,6 +15,7 @@ from django.db.models import Model
 
 from inventory.events import inventory_update, product_updated
 from orders.events import order_placed, order_updated, return_booked
+from purchasing.events import purchase_order_updated
 from workbox.core import stream
 from workbox.core.events import NewEvent
 
@@ -65,6 +66,15 @@ def frames() -> dict[str, NewEvent]:
         order_updated(order_id=1, user_id=1, status="shipped", previous_status="confirmed", total_amount=ONE),
         return_booked(
             reference="C1", customer_id=1, refund_amount=ONE, returned_at=datetime.now(UTC), returned=[], reason=""
+        ),
+        purchase_order_updated(
+            order_id=1,
+            vendor_id=1,
+            warehouse_id=1,
+            status="sent",
+            previous_status="draft",
+            total_amount=ONE,
+            expected_on=None,
         ),
     ]
     return {event.type: event for event in made}

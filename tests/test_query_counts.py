@@ -49,6 +49,13 @@ LISTS = {
     "GET insights/movement-patterns": "insights/movement-patterns",
     "GET users": "users?page_size=2",
     "GET warehouses": "warehouses?page_size=1",
+    "GET vendors": "vendors?page_size=2",
+    "GET vendor prices": "vendors/{vendor}/prices?page_size=2",
+    "GET vendor lead times": "vendors/{vendor}/lead-times",
+    "GET product vendors": "products/{product}/vendors",
+    "GET purchase-orders": "purchase-orders?page_size=2",
+    "GET purchase-order": "purchase-orders/{purchase}",
+    "GET purchase-order receipts": "purchase-orders/{purchase}/receipts?page_size=2",
     "GET events": "events?limit=500",
 }
 
@@ -77,6 +84,16 @@ def grow(
             order = manager("POST", "orders", {"items": items}).json()
             first.setdefault("order", order["id"])
             manager("POST", "inventory/adjust", {"product_id": first["product"], "quantity": 3, "reason": "r"})
+            vendor = manager("POST", "vendors", {"name": f"V{number}"}).json()["id"]
+            for one in {first["product"], product.pk}:
+                manager("POST", f"vendors/{vendor}/prices", {"product_id": one, "unit_price": 2})
+            bought = [{"product_id": first["product"], "quantity": 30}]
+            purchase = manager("POST", "purchase-orders", {"vendor_id": vendor, "items": bought}).json()["id"]
+            first.setdefault("vendor", vendor)
+            first.setdefault("purchase", purchase)
+            manager("POST", f"purchase-orders/{purchase}/send")
+            taken = {"items": [{"product_id": first["product"], "quantity": 1}]}
+            manager("POST", f"purchase-orders/{first['purchase']}/receive", taken)
         manager("GET", "events")
         manager("GET", "analytics/snapshot")  # builds the daily figures the first time
         return first

@@ -1,6 +1,6 @@
 """Every example request printed in the five seed documents, sent as printed: only ids and tokens are filled in.
 
-Each scenario runs under /api/v1 and without prefix, with and without a trailing slash. Barcodes, vendors, transfers,
+Each scenario runs under /api/v1 and without prefix, with and without a trailing slash. Barcodes, transfers,
 predictions and alerts are other rooms' examples.
 """
 
@@ -273,6 +273,37 @@ def test_002_products_and_stock(send: Send) -> None:
         assert [row["quantity"] for row in ok(send("GET", path))["results"]] == quantities
     history = ok(send("GET", f"/inventory/products/{made['id']}/history"))["results"]
     assert [row["balance"] for row in history] == [190, 200, 150, 100]
+
+
+def test_002_vendors(send: Send, make_product: Callable[..., Any]) -> None:
+    product = make_product("Widget A", sku="WDG-001")
+    vendor = ok(
+        send(
+            "POST",
+            "/vendors",
+            """{
+    "name": "Acme Supplies",
+    "contact_email": "sales@acme.com",
+    "contact_phone": "+1-555-0100",
+    "address": "123 Main St, City, State 12345"
+  }""",
+        ),
+        201,
+    )
+    assert ok(send("GET", f"/vendors/{vendor['id']}"))["contact_phone"] == "+1-555-0100"
+    body = """{
+    "product_id": "PRODUCT_ID",
+    "unit_price": 12.99,
+    "lead_time_days": 7,
+    "minimum_order_quantity": 10
+  }""".replace("PRODUCT_ID", str(product.pk))
+    price = ok(send("POST", f"/vendors/{vendor['id']}/prices", body), 201)
+    assert (price["unit_price"], price["lead_time_days"], price["minimum_order_quantity"]) == (12.99, 7, 10)
+    offers = ok(send("GET", f"/products/{product.pk}/vendors"))["results"]
+    assert [
+        (row["vendor_name"], row["unit_price"], row["lead_time_days"], row["is_recommended"]) for row in offers
+    ] == [("Acme Supplies", 12.99, 7, True)]
+    assert offers[0]["last_updated"] == price["valid_from"]
 
 
 def test_002_health_and_metrics(send: Send) -> None:

@@ -31,6 +31,15 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         ),
     ),
     (
+        "Buying",
+        (
+            ("Purchase orders", "shopping_bag", "purchasing_purchaseorder"),
+            ("Receipts", "move_to_inbox", "purchasing_receipt"),
+            ("Vendors", "storefront", "purchasing_vendor"),
+            ("Vendor prices", "sell", "purchasing_vendorprice"),
+        ),
+    ),
+    (
         "Stock",
         (
             ("Products", "inventory_2", "inventory_product"),

@@ -147,6 +147,8 @@ WORKBOX_THROTTLE_USER_PER_MINUTE = env.int("WORKBOX_THROTTLE_USER_PER_MINUTE", d
 WORKBOX_THROTTLE_LOGIN_PER_MINUTE = env.int("WORKBOX_THROTTLE_LOGIN_PER_MINUTE", default=10)
 WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=True)
 WORKBOX_HOLD_MINUTES_MAX = env.int("WORKBOX_HOLD_MINUTES_MAX", default=24 * 60)
+# How much more than ordered a vendor may deliver, in percent of the line.
+WORKBOX_OVER_RECEIPT_PERCENT = env.int("WORKBOX_OVER_RECEIPT_PERCENT", default=0)
 WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
 WORKBOX_SOCKETS_PER_USER = env.int("WORKBOX_SOCKETS_PER_USER", default=20)
 WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
@@ -178,6 +180,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatusEnum": "orders.api.schemas.STATUSES",
+        "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "workbox.core.schema.add_error_responses",
@@ -217,6 +223,7 @@ CELERY_BEAT_SCHEDULE = {
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
     "orders-nightly-verify": {"task": "orders.verify_orders", "schedule": crontab(hour=4, minute=0)},
     "insights-nightly-rollup": {"task": "insights.verify_rollup", "schedule": crontab(hour=4, minute=15)},
+    "purchasing-nightly-verify": {"task": "purchasing.verify_purchases", "schedule": crontab(hour=4, minute=15)},
 }
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------

@@ -409,7 +409,7 @@ def lock_stock(product_id: int) -> None:
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
 
-    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead),
+    Raises NotFound, AlreadyReversed, RuleViolation for shipments, returns and receipts (they belong to an order),
     Invalid without a reason, InsufficientStock when what came in is already promised or gone.
     """
     if not reason.strip():
@@ -422,6 +422,11 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
     if operation.kind in (Kind.SHIPMENT, Kind.RETURN):
         raise RuleViolation(
             "This operation belongs to an order; use the order's return instead of a reversal.", code="belongs_to_order"
+        )
+    if operation.kind == Kind.RECEIPT:
+        raise RuleViolation(
+            "This operation is the receipt of a purchase order; correct what was booked too much by an adjustment.",
+            code="belongs_to_purchase_order",
         )
     lines = [
         Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)

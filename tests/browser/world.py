@@ -10,6 +10,9 @@ from inventory.services.catalog import OpeningStock
 from orders import services
 from orders.models import Customer
 from orders.services import Item
+from purchasing.services import vendors
+from purchasing.services.orders import PurchaseItem, create_purchase_order, send_purchase_order
+from purchasing.services.receipts import Received, receive_purchase_order
 
 PASSWORD = "shelves-and-boxes-42"
 D = Decimal
@@ -90,3 +93,15 @@ def make_orders(made: dict[str, Product], beans: Product) -> None:
     order((made["CLOCK-01"], 2), (beans, 3), customer_id=hotel.pk, confirm=False)
     services.cancel_order(order((made["BOX-S"], 2), customer_id=cafe.pk, confirm=True), reason="Ordered twice")
     services.place_order([Item(made["MUG-01"].pk, D(6))], user_id=buyer, confirm=False)
+
+
+def make_purchases(product: Product, vendor_name: str) -> None:
+    """A vendor of this product with a price that changed, an order that came in part, and a draft."""
+    vendor = vendors.create_vendor({"name": vendor_name})
+    for price in ("5.20", "4.80"):
+        breaks = [(D(50), D(price) / 2)]
+        vendors.add_price(vendor.pk, vendors.NewPrice(product.pk, D(price), breaks=breaks))
+    ordered = create_purchase_order(vendor.pk, [PurchaseItem(product.pk, D(20))])
+    send_purchase_order(ordered.pk)
+    receive_purchase_order(ordered.pk, [Received(product.pk, D(5))])
+    create_purchase_order(vendor.pk, [PurchaseItem(product.pk, D(60))])

@@ -20,8 +20,10 @@ from orders import services
 from orders.history import PastLine, PastOrder, record_history
 from orders.models import Customer, Order, Return
 from orders.services import Item
+from purchasing.services.orders import PurchaseItem
 from workbox.core.db import transact
 from workbox.core.errors import RuleViolation
+from workbox.demo.buying import deliver, delivered_before, order_what_is_low, set_up_vendors
 from workbox.demo.catalogue import CUSTOMERS, DELIVERY, PLACES, Article, articles
 from workbox.demo.story import DAYS, Act, BroughtBack, Correction, Sale, Story, tell
 
@@ -50,6 +52,8 @@ class Stage:
     customers: dict[str, int]
     web_user_id: int
     clerk_id: int
+    manager_id: int
+    sellers: dict[str, int] = field(default_factory=dict)  # SKU → the vendor who delivers it
     known: set[str] = field(default_factory=set)  # references of what was played before
 
     def moment(self, minutes: int) -> datetime:
@@ -78,9 +82,11 @@ def play(*, password: str, products: int, orders: int, begin: Callable[[str, int
         customers=_customers(),
         web_user_id=users["customer"].pk,
         clerk_id=users["clerk"].pk,
+        manager_id=users["manager"].pk,
     )
     stage.prices = dict(Product.objects.values_list("id", "price"))
     _open_shop(stage, story, reason=OPENING_REASON.format(products, orders))
+    stage.sellers = set_up_vendors(shelf, stage.products, opened=first_midnight)
     stage.known = _played()
     tick = begin("Playing 75 days", len(story.acts))
     done = 0
@@ -88,6 +94,8 @@ def play(*, password: str, products: int, orders: int, begin: Callable[[str, int
         _perform(stage, batch)
         done += len(batch)
         tick(done)
+    barn = stage.warehouses[PLACES[0].code]
+    order_what_is_low(stage.sellers, warehouse_id=barn, buyer_id=stage.manager_id, now=now)
 
 
 def _told_before() -> tuple[int, int] | None:
@@ -190,7 +198,7 @@ def _played() -> set[str]:
     placed = Order.objects.filter(external_reference__startswith="DEMO-").values_list("external_reference", flat=True)
     back = Return.objects.filter(order__external_reference__startswith="DEMO-")
     returned = back.values_list("order__external_reference", flat=True)
-    return {*moved, *(one for one in placed if one), *(f"{one} back" for one in returned)}
+    return {*moved, *delivered_before(), *(one for one in placed if one), *(f"{one} back" for one in returned)}
 
 
 # ---- one act after the other -----------------------------------------------------------------------------------------
@@ -272,13 +280,23 @@ def _half(stage: Stage, sale: Sale) -> dict[int, Decimal]:
 
 
 def _correct(stage: Stage, act: Correction) -> None:
+    if act.movement_type == MovementType.PURCHASE:
+        deliver(
+            stage.sellers[act.sku],
+            PurchaseItem(stage.products[act.sku], act.quantity, act.unit_cost),
+            warehouse_id=stage.warehouses[act.place],
+            reference=act.reference,
+            arrived_at=stage.moment(act.at),
+            buyer_id=stage.manager_id,
+            clerk_id=stage.clerk_id,
+        )
+        return
     line = Movement(
         stage.products[act.sku], stage.warehouses[act.place], act.movement_type, act.quantity, act.unit_cost
     )
-    kinds = StockOperation.Kind
     ledger.post(
         [line],
-        kind=kinds.MOVEMENT if act.movement_type == MovementType.PURCHASE else kinds.ADJUSTMENT,
+        kind=StockOperation.Kind.ADJUSTMENT,
         reason=act.reason,
         reference=act.reference,
         occurred_at=stage.moment(act.at),

@@ -1,0 +1,142 @@
+"""Goods at the door: what came in on a purchase order is posted to the ledger, line by line, and never twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from inventory.models import MovementType, StockOperation
+from inventory.services import ledger
+from inventory.services.ledger import Movement
+from purchasing.errors import Excess, OverReceipt
+from purchasing.models import PurchaseOrderLine, Receipt
+from purchasing.services.orders import LINES_MAX, claim, move
+from purchasing.states import CAN_RECEIVE, PurchaseStatus
+from workbox.core import context
+from workbox.core.db import transactional
+from workbox.core.errors import Invalid
+
+ZERO = Decimal(0)
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """So many of a product came in; `unit_cost` None: at the cost on the order's line."""
+
+    product_id: int
+    quantity: Decimal
+    unit_cost: Decimal | None = None
+
+
+@transactional
+def receive_purchase_order(
+    order_id: int,
+    items: Sequence[Received] | None = None,
+    *,
+    received_at: datetime | None = None,
+    received_by_id: int | None = None,
+) -> Receipt:
+    """Goods came in: one operation of `purchase` movements under `PO-…` in the order's warehouse, all or none.
+
+    `items` None takes everything that is open; a product may come in several items (at several costs). Up to
+    WORKBOX_OVER_RECEIPT_PERCENT more than ordered is accepted. The order is received when every line is. Raises
+    PurchaseOrderUnknown, IllegalPurchaseStep, Invalid (not on the order, quantity), OverReceipt with every such line,
+    WarehouseUnknown when its warehouse was closed meanwhile.
+    """
+    order = claim(order_id, allowed=CAN_RECEIVE, step="received")
+    # Read under the claimed row: whoever received before us has committed these numbers.
+    lines = list(PurchaseOrderLine.objects.filter(order_id=order_id).select_related("product").order_by("id"))
+    came = _everything_open(lines) if items is None else _checked(items, lines)
+    by_product = {line.product_id: line for line in lines}
+    _refuse_excess(came, by_product)
+    moment = received_at or datetime.now(UTC)
+    actor = received_by_id or context.actor_id.get()
+    posted = ledger.post(
+        [
+            Movement(
+                one.product_id,
+                order.warehouse_id,
+                MovementType.PURCHASE,
+                one.quantity,
+                by_product[one.product_id].unit_cost if one.unit_cost is None else one.unit_cost,
+            )
+            for one in came
+        ],
+        kind=StockOperation.Kind.RECEIPT,
+        reference=str(order),
+        occurred_at=moment,
+        actor_id=actor,
+    )
+    for one in came:
+        by_product[one.product_id].received_quantity += one.quantity
+    PurchaseOrderLine.objects.bulk_update(
+        [by_product[product_id] for product_id in {one.product_id for one in came}], ["received_quantity"]
+    )
+    receipt = Receipt.objects.create(
+        order=order, operation_id=posted.operation_id, received_by_id=actor, received_at=moment
+    )
+    is_complete = all(line.received_quantity >= line.quantity for line in lines)
+    if is_complete:
+        order.received_at = moment
+    move(
+        order,
+        PurchaseStatus.RECEIVED if is_complete else PurchaseStatus.PARTIALLY_RECEIVED,
+        "received_at",
+        receipt_id=receipt.pk,
+        received=[
+            {
+                "inventory_id": one.product_id,
+                "name": by_product[one.product_id].product.name,
+                "quantity": one.quantity,
+            }
+            for one in came
+        ],
+    )
+    return receipt
+
+
+def _everything_open(lines: Sequence[PurchaseOrderLine]) -> list[Received]:
+    return [
+        Received(line.product_id, line.quantity - line.received_quantity)
+        for line in lines
+        if line.received_quantity < line.quantity
+    ]
+
+
+def _checked(items: Sequence[Received], lines: Sequence[PurchaseOrderLine]) -> list[Received]:
+    if not items:
+        raise Invalid("Name at least one product.", fields={"items": ["must not be empty"]})
+    if len(items) > LINES_MAX:
+        raise Invalid(f"A receipt may have at most {LINES_MAX} lines.", fields={"items": [f"at most {LINES_MAX}"]})
+    ordered = {line.product_id for line in lines}
+    for index, one in enumerate(items):
+        here = f"items.{index}"
+        if one.product_id not in ordered:
+            raise Invalid(
+                f"Product {one.product_id} is not on this order.",
+                fields={f"{here}.product_id": ["is not on this order"]},
+            )
+        if one.quantity <= 0:
+            raise Invalid("A quantity must be above zero.", fields={f"{here}.quantity": ["must be above zero"]})
+        if one.unit_cost is not None and one.unit_cost < 0:
+            raise Invalid("A unit cost may not be negative.", fields={f"{here}.unit_cost": ["may not be negative"]})
+    return list(items)
+
+
+def _refuse_excess(came: Sequence[Received], by_product: dict[int, PurchaseOrderLine]) -> None:
+    percent = settings.WORKBOX_OVER_RECEIPT_PERCENT
+    asked: dict[int, Decimal] = {}
+    for one in came:
+        asked[one.product_id] = asked.get(one.product_id, ZERO) + one.quantity
+    over = []
+    for product_id, quantity in asked.items():
+        line = by_product[product_id]
+        if line.received_quantity + quantity > line.quantity * (HUNDRED + percent) / HUNDRED:
+            over.append(
+                Excess(product_id, line.product.sku, line.product.name, line.quantity, line.received_quantity, quantity)
+            )
+    if over:
+        raise OverReceipt(over, percent=percent)

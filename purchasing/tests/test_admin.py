@@ -1,0 +1,88 @@
+"""Buying in the admin: a manager makes vendor, price and draft and sends it, a clerk receives; refusals are told."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from inventory.models import Product, ProductStock, Warehouse
+from purchasing.models import PurchaseOrder, Receipt, Vendor, VendorPrice
+
+pytestmark = pytest.mark.django_db
+D = Decimal
+
+
+@pytest.fixture
+def browser(make_user: Callable[..., User]) -> Callable[[str], Client]:
+    def log_in(role: str) -> Client:
+        client = Client()
+        user = User.objects.filter(username=role).first() or make_user(role)
+        client.force_login(user, backend="accounts.roles.RoleBackend")
+        return client
+
+    return log_in
+
+
+def act(client: Client, model: str, step: str, pk: int, **fields: Any) -> HttpResponse:
+    url = reverse(f"admin:purchasing_{model}_{step}", args=[pk])
+    return client.post(url, {"_form_submitted": "on", **fields}, headers={"HX-Request": "true"})
+
+
+def test_from_vendor_to_receipt(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], main: Warehouse
+) -> None:
+    lamp, manager, clerk = make_product("Lamp", sku="LAMP"), browser("manager"), browser("clerk")
+    given = {"name": "Northwind Mill", "quoted_lead_time_days": "5"}
+    manager.post(reverse("admin:purchasing_vendor_add"), given)
+    vendor = Vendor.objects.get()
+    twice = manager.post(reverse("admin:purchasing_vendor_add"), given | {"name": "northwind MILL"})
+    assert "is in use" in twice.content.decode()
+
+    price = {
+        "sku": "LAMP", "unit_price": "4.50", "minimum_order_quantity": "1", "pack_quantity": "1", "shipping_cost": "0",
+        "shipping_basis": "line", "price_breaks": "10 = 4; 50 = 3.5",
+    }  # fmt: skip
+    wrong = act(manager, "vendor", "add_price", vendor.pk, **price | {"sku": "NOPE", "price_breaks": "ten"})
+    assert "There is no product with this SKU." in wrong.content.decode()
+    assert "is not a quantity = price" in wrong.content.decode()
+    act(manager, "vendor", "add_price", vendor.pk, **price)
+    kept = VendorPrice.objects.get()
+    assert (kept.unit_price, kept.lead_time_days, kept.breaks.count()) == (D("4.5"), 5, 2)
+
+    lines = {
+        "lines-TOTAL_FORMS": "1", "lines-INITIAL_FORMS": "0", "lines-0-product": lamp.pk, "lines-0-quantity": "10",
+        "lines-0-unit_cost": "",
+    }  # fmt: skip
+    manager.post(reverse("admin:purchasing_purchaseorder_add"), {"vendor": vendor.pk, "warehouse": main.pk, **lines})
+    order = PurchaseOrder.objects.get()
+    assert (order.status, order.total_amount, order.created_by.username) == ("draft", 40, "manager")
+    assert act(clerk, "purchaseorder", "send", order.pk).status_code == 403
+    act(manager, "purchaseorder", "send", order.pk)
+
+    field = f"quantity_{lamp.pk}"
+    over = act(clerk, "purchaseorder", "receive", order.pk, **{field: "11"}).content.decode()
+    assert "ordered 10, received 0, asked 11" in over
+    assert "at least one product" in act(clerk, "purchaseorder", "receive", order.pk, **{field: "0"}).content.decode()
+    act(clerk, "purchaseorder", "receive", order.pk, **{field: "4"})
+    act(manager, "purchaseorder", "close", order.pk, reason="no more")
+    order.refresh_from_db()
+    assert (order.status, ProductStock.objects.get(product=lamp).on_hand) == ("received", 4)
+    assert Receipt.objects.get().received_by.username == "clerk"
+    page = clerk.get(reverse("admin:purchasing_purchaseorder_change", args=[order.pk])).content.decode()
+    assert [words for words in ("LAMP", "4 × LAMP at 4.00", "Receipt") if words not in page] == []
+    late = act(manager, "purchaseorder", "cancel", order.pk).content.decode()
+    assert f"Purchase order {order.pk} is received; it cannot be cancelled." in late
+
+
+def test_a_vendor_is_retired_and_restored(browser: Callable[[str], Client], make_vendor: Callable[..., Vendor]) -> None:
+    vendor, manager = make_vendor(), browser("manager")
+    act(manager, "vendor", "retire", vendor.pk)
+    assert not Vendor.objects.get().is_active
+    act(manager, "vendor", "restore", vendor.pk)
+    assert Vendor.objects.get().is_active
+    assert act(browser("clerk"), "vendor", "retire", vendor.pk).status_code == 403
