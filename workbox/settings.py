@@ -178,6 +178,11 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatusEnum": "orders.api.schemas.STATUSES",
+        "TransferStatusEnum": "inventory.models.Transfer.Status",
+        "CountStatusEnum": "inventory.models.StockCount.Status",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "workbox.core.schema.add_error_responses",

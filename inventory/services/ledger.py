@@ -409,8 +409,8 @@ def lock_stock(product_id: int) -> None:
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
 
-    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead),
-    Invalid without a reason, InsufficientStock when what came in is already promised or gone.
+    Raises NotFound, AlreadyReversed, RuleViolation for shipments and returns (cancel or return the order instead) and
+    for transfers, Invalid without a reason, InsufficientStock when what came in is already promised or gone.
     """
     if not reason.strip():
         raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})
@@ -422,6 +422,12 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
     if operation.kind in (Kind.SHIPMENT, Kind.RETURN):
         raise RuleViolation(
             "This operation belongs to an order; use the order's return instead of a reversal.", code="belongs_to_order"
+        )
+    if operation.kind == Kind.TRANSFER:
+        raise RuleViolation(
+            "This operation belongs to a transfer; cancel it while it is on the way, or send the goods back by a new"
+            " transfer.",
+            code="belongs_to_transfer",
         )
     lines = [
         Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)
