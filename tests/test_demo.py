@@ -12,7 +12,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from conftest import PASSWORD
-from inventory.models import Barcode, MovementType, Product, ProductStock, StockMovement, Warehouse
+from inventory.models import (
+    Barcode,
+    MovementType,
+    Product,
+    ProductStock,
+    StockCount,
+    StockMovement,
+    Transfer,
+    Warehouse,
+)
 from orders.history import record_history
 from orders.models import Order, Return
 from workbox.core.models import Event
@@ -88,6 +97,8 @@ def test_the_demo_is_a_believable_shop() -> None:
     assert answer["low_stock"] >= 3
     assert set(answer["orders_by_status"]) >= {"pending", "confirmed", "partially_shipped", "delivered", "cancelled"}
     assert Return.objects.exists()
+    assert set(Transfer.objects.values_list("status", flat=True)) == {"completed", "in_transit", "pending"}
+    assert StockCount.objects.get().status == "closed"
     assert ProductStock.objects.filter(reserved__gt=0).exists()
     assert not User.objects.filter(email__in=["user@example.com", "john@example.com"]).exists()
 
