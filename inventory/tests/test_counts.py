@@ -115,11 +115,14 @@ def test_a_scanner_that_was_offline_counts_as_of_its_own_moment(
     assert on_hand(lamp, main) == 10 + 20 - 4 - 1
 
 
-def test_a_movement_of_that_very_moment_was_there(opened: int, lamp: Product, main: Warehouse) -> None:
+def test_a_movement_of_that_very_moment_was_there(
+    opened: int, lamp: Product, make_product: MakeProduct, main: Warehouse
+) -> None:
     moment = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
     ledger.post([Movement(lamp.pk, main.pk, MovementType.PURCHASE, D(3))], occurred_at=moment)
-    counts.record(opened, [Found(lamp.pk, D(0), at=moment)])
-    assert balances_when_counted(opened) == {lamp.pk: D(3)}
+    earlier = Found(make_product("Desk").pk, D(0), at=moment - timedelta(minutes=1))
+    counts.record(opened, [Found(lamp.pk, D(0), at=moment), earlier])
+    assert balances_when_counted(opened) == {lamp.pk: D(3), earlier.product_id: D(0)}
 
 
 def test_other_warehouses_and_products_do_not_enter(
