@@ -13,7 +13,7 @@ from typing import Any
 
 from inventory.errors import InsufficientStock, PlanOutdated, Shortage
 from inventory.models import MovementType, Reservation, StockOperation
-from inventory.services.holds import end_holds, release_expired
+from inventory.services.holds import end_holds, has_expired, release_expired
 from inventory.services.ledger import Movement, Posted, post
 from inventory.services.levels import (
     Delta,
@@ -25,7 +25,7 @@ from inventory.services.levels import (
     promise_levels,
     read_shelf,
 )
-from workbox.core.db import execute, insert_later, marks, retrying, utc_text
+from workbox.core.db import TryAgain, execute, insert_later, marks, retrying, utc_text
 from workbox.core.numbers import as_quantity
 
 ZERO = Decimal(0)
@@ -178,6 +178,8 @@ def reserve_at(
             product = shelf.products[product_id]
             shortages.append(Shortage(product.id, product.sku, product.name, quantity, available))
     if shortages:
+        if not retrying() and has_expired(one.product_id for one in shortages):
+            raise TryAgain("a hold on what is short is over")
         raise InsufficientStock(shortages)
     found = {one: shelf.level(one, warehouse_id) for one in wanted}
     levels = {one: level for one, level in found.items() if level is not None}

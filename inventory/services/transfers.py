@@ -16,8 +16,9 @@ from inventory.errors import IllegalStep, ProductUnknown, TransferUnknown, Wareh
 from inventory.events import transfer_updated
 from inventory.models import MovementType, StockOperation, Transfer, TransferLine, Warehouse
 from inventory.services import ledger, reservations
+from inventory.services.holds import release_expired
 from inventory.services.ledger import Movement
-from inventory.services.levels import Shelf, ensure_levels, read_shelf
+from inventory.services.levels import Shelf, ensure_levels, read_shelf, stock_events
 from inventory.services.reservations import TRANSFER_LINE, Demand
 from workbox.core import context, events
 from workbox.core.db import as_utc, execute, insert_rows, marks, retrying, transactional, utc_text
@@ -114,11 +115,13 @@ def create_transfer(
         ("transfer_id", "product_id", "quantity", "received_quantity", "lost_quantity", "damaged_quantity"),
         [(transfer_id, product_id, items[product_id], 0, 0, 0) for product_id in product_ids],
     )
+    if retrying():
+        release_expired(items)
     shelf = read_shelf(items, hold_first=retrying())
     demands = [Demand(line, product, items[product]) for line, product in zip(line_ids, product_ids, strict=True)]
     after = reservations.reserve_at(demands, shelf, warehouse_id=from_warehouse_id)
     made = read_transfer(transfer_id)
-    events.append([*ledger.stock_events(shelf, after), _news(made, None)])
+    events.append([*stock_events(shelf, after), _news(made, None)])
     return made
 
 
@@ -216,7 +219,7 @@ def cancel_transfer(transfer_id: int, *, reason: str = "") -> MovedGoods:
         before = Status.PENDING
         off = read_transfer(transfer_id)
         after = reservations.release((line.id for line in off.lines), holder_type=TRANSFER_LINE)
-        news = ledger.stock_events(read_shelf(after), after)
+        news = stock_events(read_shelf(after), after)
     elif _moved_on(transfer_id, Status.IN_TRANSIT, Status.CANCELLED, "cancelled_at"):
         before = Status.IN_TRANSIT
         off = read_transfer(transfer_id)
