@@ -90,6 +90,6 @@ def unlink(code: str) -> None:
 
 def _same(code: str) -> Barcode | None:
     """The row of this code, or of another spelling of its GTIN; held until the transaction ends."""
-    rows = Barcode.objects.select_for_update(of=("self",)).select_related("product")
+    rows = Barcode.objects.select_for_update()
     gtin = gtin_of(code)
     return rows.filter(code=code).first() or (rows.filter(gtin=gtin).first() if gtin else None)

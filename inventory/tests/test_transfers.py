@@ -1,6 +1,7 @@
 """Transfers: pending reserves, dispatched goods are in transit, and units out = units in, with every loss named."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 
 from inventory.models import (
+    Hold,
     Product,
     ProductStock,
     Reservation,
@@ -20,6 +22,7 @@ from inventory.models import (
     Warehouse,
 )
 from inventory.queries import stock_differences
+from inventory.services.holds import hold_for
 from tests.client import Api
 from workbox.core.models import Event
 
@@ -247,6 +250,15 @@ def test_orders_cannot_have_what_a_transfer_holds(clerk: Api, sent: int, lamp: P
     assert clerk("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 11}]}).status_code == 400
     assert clerk("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 10}]}).status_code == 201
     assert clerk("POST", f"stock-transfers/{sent}/complete").status_code == 200
+
+
+def test_an_expired_hold_gives_way_to_a_transfer(clerk: Api, lamp: Product, main: Warehouse, annex: Warehouse) -> None:
+    order = clerk("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 15}]}).json()
+    hold_for([line["id"] for line in order["items"]], seconds=60)
+    assert clerk("POST", "stock-transfers", seed_body(lamp, main, annex)).status_code == 400
+    Hold.objects.update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert clerk("POST", "stock-transfers", seed_body(lamp, main, annex)).status_code == 201
+    assert level(lamp, main) == (20, 10)
 
 
 def test_what_cannot_be_a_transfer_is_refused(
