@@ -68,3 +68,53 @@ class AlreadyReversed(Conflict):
     """An operation can be reversed once."""
 
     code = "already_reversed"
+
+
+class TransferUnknown(NotFound):
+    """No such transfer."""
+
+    code = "transfer_not_found"
+
+
+class CountUnknown(NotFound):
+    """No such stock count."""
+
+    code = "count_not_found"
+
+
+class IllegalStep(Conflict):
+    """The status of a transfer or a count does not allow the step: somebody else was first, or it comes too late."""
+
+    code = "illegal_transition"
+
+    def __init__(self, what: str, number: int, status: str, step: str) -> None:
+        text = f"{what.capitalize()} {number} is {status.replace('_', ' ')}; it cannot be {step}."
+        super().__init__(text, extra={"status": status, f"{what}_id": number})
+
+
+class BarcodeUnknown(NotFound):
+    """No product carries this code yet; the error says how to link one."""
+
+    code = "barcode_not_found"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(
+            f"No product carries the barcode {code} yet. Link it to one:"
+            ' POST /api/v1/barcode/link {"barcode", "product_id"}.',
+            fields={"barcode": ["unknown barcode"]},
+            extra={"barcode": code, "hint": "link", "link": {"method": "POST", "path": "/api/v1/barcode/link"}},
+        )
+
+
+class BarcodeTaken(Conflict):
+    """The code means another product already; unlink it there first."""
+
+    code = "barcode_taken"
+
+    def __init__(self, code: str, *, product_id: int, sku: str, name: str) -> None:
+        super().__init__(
+            f"The barcode {code} belongs to {name} ({sku}) already; unlink it there first:"
+            f" DELETE /api/v1/barcode/{code}.",
+            fields={"barcode": ["in use"]},
+            extra={"barcode": code, "product_id": product_id, "sku": sku, "name": name},
+        )

@@ -1,10 +1,10 @@
 """The facts inventory tells the world, with the keys their frames show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from workbox.core.events import CATALOG, STOCK, NewEvent
+from workbox.core.events import CATALOG, STOCK, TRANSFERS, NewEvent
 
 
 def inventory_update(
@@ -44,3 +44,26 @@ def product_updated(*, product_id: int, sku: str, name: str, price: Decimal, is_
     """A product was made, edited, retired or restored."""
     payload = {"inventory_id": product_id, "sku": sku, "name": name, "price": price, "is_active": is_active}
     return NewEvent("product_updated", CATALOG, product_id, payload)
+
+
+def transfer_updated(
+    *,
+    transfer_id: int,
+    status: str,
+    previous_status: str | None,
+    reference: str,
+    from_warehouse_id: int,
+    to_warehouse_id: int,
+    items: Iterable[Mapping[str, Any]],
+) -> NewEvent:
+    """A transfer was made, sent, completed or cancelled; `items` say per product how many and what became of them."""
+    payload: dict[str, Any] = {
+        "transfer_id": transfer_id,
+        "status": status,
+        "previous_status": previous_status,
+        "transfer_reference": reference,
+        "from_warehouse_id": from_warehouse_id,
+        "to_warehouse_id": to_warehouse_id,
+        "items": list(items),
+    }
+    return NewEvent("transfer_updated", TRANSFERS, transfer_id, payload)

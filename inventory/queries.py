@@ -7,16 +7,27 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 
-from inventory.models import Barcode, Product, StockMovement, StockOperation
+from inventory.gtin import gtin_of
+from inventory.models import (
+    Barcode,
+    CountLine,
+    Product,
+    StockCount,
+    StockMovement,
+    StockOperation,
+    Transfer,
+    TransferLine,
+)
 from workbox.core.cache import keep, kept, versions
-from workbox.core.db import as_utc, marks
+from workbox.core.db import as_utc, execute, marks, utc_text
 from workbox.core.events import CATALOG
 from workbox.core.numbers import as_money, as_quantity, plain
 from workbox.core.replica import read
 
 ZERO = Decimal(0)
+ID_DIGITS_MAX = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,50 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         "SELECT 'product', p.id, 0, 0, 1 FROM inventory_product p"
         " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
         " WHERE s.product_id IS NULL",
+    ),
+    (
+        "what left and did not arrive is what is in transit",
+        "SELECT 'transfer line', l.id, 0, CASE t.status WHEN 'in_transit' THEN l.quantity ELSE 0 END,"
+        " COALESCE(m.quantity, 0) FROM inventory_transferline l JOIN inventory_transfer t ON t.id = l.transfer_id"
+        " LEFT JOIN (SELECT id, product_id, ROUND(-SUM(quantity), 3) AS quantity FROM ("
+        "  SELECT x.id, k.product_id, k.quantity FROM inventory_transfer x"
+        "   JOIN inventory_stockmovement k ON k.operation_id = x.sent_operation_id"
+        "  UNION ALL"
+        "  SELECT x.id, k.product_id, k.quantity FROM inventory_transfer x"
+        "   JOIN inventory_stockmovement k ON k.operation_id = x.arrived_operation_id"
+        "   WHERE k.movement_type = 'transfer_in'"
+        "  ) both_ways GROUP BY id, product_id) m"
+        " ON m.id = t.id AND m.product_id = l.product_id"
+        " WHERE CASE t.status WHEN 'in_transit' THEN l.quantity ELSE 0 END <> COALESCE(m.quantity, 0)",
+    ),
+    (
+        "what was lost or damaged on a transfer is what its movements say",
+        "SELECT 'transfer line', l.id, 0, ROUND(l.lost_quantity + l.damaged_quantity, 3), COALESCE(m.quantity, 0)"
+        " FROM inventory_transferline l JOIN inventory_transfer t ON t.id = l.transfer_id"
+        " LEFT JOIN (SELECT x.id, k.product_id, ROUND(-SUM(k.quantity), 3) AS quantity FROM inventory_transfer x"
+        "  JOIN inventory_stockmovement k ON k.operation_id = x.arrived_operation_id"
+        "  WHERE k.movement_type IN ('damaged', 'adjustment') GROUP BY x.id, k.product_id) m"
+        " ON m.id = t.id AND m.product_id = l.product_id"
+        " WHERE ROUND(l.lost_quantity + l.damaged_quantity, 3) <> COALESCE(m.quantity, 0)",
+    ),
+    (
+        "every unit of a completed transfer was received, lost or damaged",
+        "SELECT 'transfer line', l.id, 0, ROUND(l.received_quantity + l.lost_quantity + l.damaged_quantity, 3),"
+        " CASE t.status WHEN 'completed' THEN l.quantity ELSE 0 END"
+        " FROM inventory_transferline l JOIN inventory_transfer t ON t.id = l.transfer_id"
+        " WHERE ROUND(l.received_quantity + l.lost_quantity + l.damaged_quantity, 3)"
+        " <> CASE t.status WHEN 'completed' THEN l.quantity ELSE 0 END",
+    ),
+    (
+        "a pending transfer reserves its lines at the source, no other does",
+        "SELECT 'transfer line', l.id, 0, COALESCE(r.quantity, 0),"
+        " CASE t.status WHEN 'pending' THEN l.quantity ELSE 0 END"
+        " FROM inventory_transferline l JOIN inventory_transfer t ON t.id = l.transfer_id"
+        " LEFT JOIN (SELECT y.holder_id, v.warehouse_id, ROUND(SUM(y.quantity), 3) AS quantity"
+        "  FROM inventory_reservation y JOIN inventory_stocklevel v ON v.id = y.level_id"
+        "  WHERE y.holder_type = 'transfer_line' GROUP BY y.holder_id, v.warehouse_id) r"
+        " ON r.holder_id = l.id AND r.warehouse_id = t.from_warehouse_id"
+        " WHERE COALESCE(r.quantity, 0) <> CASE t.status WHEN 'pending' THEN l.quantity ELSE 0 END",
     ),
 )
 CHECK_NAMES = tuple(name for name, _ in _CHECKS)
@@ -241,13 +296,17 @@ def low_stock_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def product_detail(product_id: int) -> dict[str, Any] | None:
-    """One product with `stock_by_warehouse`, or None."""
+    """One product with `stock_by_warehouse` and what is `in_transit` between warehouses, or None."""
     rows = product_rows([product_id])
     if not rows:
         return None
     levels = read(
-        "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved FROM inventory_stocklevel l"
-        " JOIN inventory_warehouse w ON w.id = l.warehouse_id WHERE l.product_id = %s ORDER BY w.priority, w.id",
+        "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved,"
+        " (SELECT COALESCE(SUM(x.quantity), 0) FROM inventory_transfer t JOIN inventory_transferline x"
+        "  ON x.transfer_id = t.id WHERE t.status = 'in_transit' AND t.to_warehouse_id = l.warehouse_id"
+        "  AND x.product_id = l.product_id)"
+        " FROM inventory_stocklevel l JOIN inventory_warehouse w ON w.id = l.warehouse_id"
+        " WHERE l.product_id = %s ORDER BY w.priority, w.id",
         [product_id],
     ).fetchall()
     rows[0]["stock_by_warehouse"] = [
@@ -258,9 +317,11 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
             "quantity": as_quantity(on_hand),
             "reserved": as_quantity(reserved),
             "available": as_quantity(on_hand) - as_quantity(reserved),
+            "in_transit": as_quantity(coming),
         }
-        for warehouse_id, name, is_sellable, on_hand, reserved in levels
+        for warehouse_id, name, is_sellable, on_hand, reserved, coming in levels
     ]
+    rows[0]["in_transit"] = sum((row["in_transit"] for row in rows[0]["stock_by_warehouse"]), ZERO)
     return rows[0]
 
 
@@ -270,11 +331,162 @@ def product_ids_by_sku(skus: Sequence[str]) -> dict[str, int]:
 
 
 def products_by_barcode(codes: Sequence[str]) -> dict[str, tuple[int, Decimal]]:
-    """Barcode → (product id, how many units one scan means), of those that exist."""
+    """Barcode → (product id, how many units one scan means), of those that are linked.
+
+    A code finds what is linked under exactly it, or under another spelling of the same GTIN (UPC-A, EAN-13, GTIN-14).
+    """
     if not codes:
         return {}
-    rows = Barcode.objects.filter(code__in=set(codes)).values_list("code", "product_id", "pack_quantity")
-    return {code: (product_id, pack) for code, product_id, pack in rows}
+    gtins = {code: gtin for code in codes if (gtin := gtin_of(code))}
+    rows = Barcode.objects.filter(Q(code__in=set(codes)) | Q(gtin__in=set(gtins.values())))
+    meant: dict[str, tuple[int, Decimal]] = {}
+    by_gtin: dict[str, tuple[int, Decimal]] = {}
+    for code, gtin, product_id, pack in rows.values_list("code", "gtin", "product_id", "pack_quantity"):
+        meant[code] = (product_id, pack)
+        if gtin:
+            by_gtin[gtin] = (product_id, pack)
+    spelled = {code: by_gtin[gtin] for code, gtin in gtins.items() if gtin in by_gtin}
+    return spelled | {code: meant[code] for code in codes if code in meant}
+
+
+# ---- transfers and counts --------------------------------------------------------------------------------------------
+# Public name → column; ids follow the order of making.
+TRANSFER_ORDER = {"created": "id", "created_at": "id", "id": "id", "status": "status", "completed_at": "completed_at"}
+COUNT_ORDER = {"opened": "id", "opened_at": "id", "id": "id", "status": "status", "closed_at": "closed_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFilter:
+    """What a list of transfers shows."""
+
+    status: str | None = None
+    product_id: int | None = None
+    from_warehouse_id: int | None = None
+    to_warehouse_id: int | None = None
+    search: str = ""
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    order: tuple[str, ...] = ("-id",)
+
+
+def find_transfers(wanted: TransferFilter) -> QuerySet[Transfer]:
+    """The transfers of a filter.
+
+    `search` is a transfer's number, or a part of its reference, notes, warehouses or of a product on it.
+    """
+    exact = {
+        "status": wanted.status,
+        "from_warehouse_id": wanted.from_warehouse_id,
+        "to_warehouse_id": wanted.to_warehouse_id,
+        "created_at__gte": wanted.created_from,
+        "created_at__lte": wanted.created_to,
+    }
+    found = Transfer.objects.order_by(*wanted.order).filter(
+        **{name: one for name, one in exact.items() if one is not None}
+    )
+    if wanted.product_id is not None:
+        found = found.filter(lines__product_id=wanted.product_id)
+    if wanted.search:
+        text = wanted.search
+        on_a_line = TransferLine.objects.filter(Q(product__name__icontains=text) | Q(product__sku__icontains=text))
+        match = (
+            Q(reference__icontains=text)
+            | Q(notes__icontains=text)
+            | Q(from_warehouse__name__icontains=text)
+            | Q(to_warehouse__name__icontains=text)
+            | Q(id__in=on_a_line.values("transfer_id"))
+        )
+        found = found.filter(match | _numbered(text))
+    return found
+
+
+def _numbered(text: str) -> Q:
+    """The row with this number, when the text is one."""
+    return Q(id=int(text)) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX else Q(pk__in=[])
+
+
+def open_transfers(warehouse_id: int) -> QuerySet[Transfer]:
+    """Transfers from or to a warehouse that are neither completed nor cancelled."""
+    places = Q(from_warehouse_id=warehouse_id) | Q(to_warehouse_id=warehouse_id)
+    return Transfer.objects.filter(places, status__in=[Transfer.Status.PENDING, Transfer.Status.IN_TRANSIT])
+
+
+@dataclass(frozen=True, slots=True)
+class CountFilter:
+    """What a list of stock counts shows."""
+
+    status: str | None = None
+    warehouse_id: int | None = None
+    product_id: int | None = None
+    search: str = ""
+    opened_from: datetime | None = None
+    opened_to: datetime | None = None
+    order: tuple[str, ...] = ("-id",)
+
+
+def find_counts(wanted: CountFilter) -> QuerySet[StockCount]:
+    """The stock counts of a filter; `search` is a count's number, or a part of its notes or warehouse."""
+    exact = {
+        "status": wanted.status,
+        "warehouse_id": wanted.warehouse_id,
+        "opened_at__gte": wanted.opened_from,
+        "opened_at__lte": wanted.opened_to,
+    }
+    found = StockCount.objects.order_by(*wanted.order).filter(
+        **{name: one for name, one in exact.items() if one is not None}
+    )
+    if wanted.product_id is not None:
+        found = found.filter(lines__product_id=wanted.product_id)
+    if wanted.search:
+        text = wanted.search
+        found = found.filter(Q(notes__icontains=text) | Q(warehouse__name__icontains=text) | _numbered(text))
+    return found
+
+
+def count_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These stock counts as lists show them, in the order of `ids`: without their lines."""
+    columns = {
+        "id": "id",
+        "warehouse_id": "warehouse_id",
+        "warehouse_name": "warehouse__name",
+        "status": "status",
+        "is_blind": "is_blind",
+        "notes": "notes",
+        "operation_id": "operation_id",
+        "opened_by": "opened_by_id",
+        "closed_by": "closed_by_id",
+        "opened_at": "opened_at",
+        "closed_at": "closed_at",
+        "updated_at": "updated_at",
+        "line_count": "line_count",
+    }
+    found = StockCount.objects.filter(id__in=ids).order_by().annotate(line_count=Count("lines"))
+    by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in found.values_list(*columns.values())}
+    return [by_id[one] for one in ids if one in by_id]
+
+
+def balances_when_counted(count_id: int) -> dict[int, Decimal]:
+    """Product id → what the ledger says was in the count's warehouse at the moment the product was counted.
+
+    What is there now minus what moved since: exact, also when movements of the past are recorded late. Two statements
+    for any number of lines; the second reads the ledger from the oldest counted moment on (index `movement_time`).
+    Who is to act on the answer holds the products' totals first.
+    """
+    first = CountLine.objects.filter(count_id=count_id).aggregate(first=Min("counted_at"))["first"]
+    if first is None:
+        return {}
+    rows = execute(
+        "SELECT c.product_id, COALESCE(l.on_hand, 0), COALESCE(since.quantity, 0) FROM inventory_countline c"
+        " JOIN inventory_stockcount s ON s.id = c.count_id"
+        " LEFT JOIN inventory_stocklevel l ON l.product_id = c.product_id AND l.warehouse_id = s.warehouse_id"
+        " LEFT JOIN (SELECT x.product_id, SUM(m.quantity) AS quantity FROM inventory_stockmovement m"
+        "  JOIN inventory_stockcount k ON k.id = %s AND k.warehouse_id = m.warehouse_id"
+        "  JOIN inventory_countline x ON x.count_id = k.id AND x.product_id = m.product_id"
+        "  WHERE m.created_at > %s AND m.created_at > x.counted_at GROUP BY x.product_id) since"
+        " ON since.product_id = c.product_id WHERE c.count_id = %s",
+        [count_id, utc_text(first), count_id],
+    ).fetchall()
+    return {product_id: as_quantity(on_hand) - as_quantity(moved) for product_id, on_hand, moved in rows}
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------

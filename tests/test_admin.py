@@ -34,7 +34,8 @@ from inventory.models import (
     UnitOfMeasure,
     Warehouse,
 )
-from inventory.services import ledger
+from inventory.services import counts, ledger, transfers
+from inventory.services.counts import Found
 from orders import services
 from orders.models import Customer, Order, OrderLine, Return, Shipment
 from orders.services import Item
@@ -69,6 +70,8 @@ ADDS = {
     "inventory.product": WRITERS,
     "inventory.barcode": WRITERS,
     "inventory.warehouse": WRITERS,
+    "inventory.transfer": {"clerk", "manager", "admin"},
+    "inventory.stockcount": {"clerk", "manager", "admin"},
     "orders.customer": WRITERS,
     "orders.order": {"clerk", "manager", "admin"},
     "purchasing.vendor": WRITERS,
@@ -93,9 +96,15 @@ READ_ONLY = (
     "axes.accessattempt",
 )
 HAS_HISTORY = (
-    "inventory.product", "inventory.warehouse", "orders.order", "purchasing.vendor", "purchasing.purchaseorder",
+    "inventory.product",
+    "inventory.warehouse",
+    "inventory.transfer",
+    "inventory.stockcount",
+    "orders.order",
+    "purchasing.vendor",
+    "purchasing.purchaseorder",
     *READ_ONLY,
-)  # fmt: skip
+)
 AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
 
 
@@ -656,6 +665,14 @@ def make_rows(count: int) -> None:
             opening=world.OpeningStock(D(20), place.pk),
         )
         Barcode.objects.create(code=f"{number:013d}", product=product)
+        other = Warehouse.objects.order_by("pk").exclude(pk=place.pk).first()
+        if other is not None:
+            moved = transfers.create_transfer(
+                {product.pk: D(2)}, from_warehouse_id=place.pk, to_warehouse_id=other.pk, actor_id=user.pk
+            )
+            assert moved.status == "pending"
+        counted = counts.open_count(place.pk, actor_id=user.pk)
+        counts.record(counted.id, [Found(product.pk, D(20))], actor_id=user.pk)
         buyer = Customer.objects.create(code=f"C{number}", name="Buyer")
         order = services.place_order([Item(product.pk, D(4))], user_id=user.pk, customer_id=buyer.pk, confirm=True)
         services.ship_order(order.id, quantities={product.pk: D(2)})

@@ -46,6 +46,7 @@ BAD, TORN = (422, "validation_error"), (422, "aliases_disagree")
 NO_PRODUCT, NO_PLACE = (404, "product_not_found"), (404, "warehouse_not_found")
 P: dict[str, Any] = {"product_id": "P"}
 ONE = P | {"quantity": 1}
+WAY = {"from_warehouse_id": "W", "to_warehouse_id": "X"}
 FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "POST",
@@ -118,6 +119,31 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "sales",
         {"product_id": "P", "quantity": 1, "sale_date": "2024-01-01", "user_id": None, "warehouse_id": "W"},
     ),
+    (
+        "POST",
+        "stock-transfers",
+        {
+            "product_id": "P",
+            "from_warehouse_id": "W",
+            "to_warehouse_id": "X",
+            "quantity": 1,
+            "transfer_reference": "t",
+            "notes": "n",
+            "items": None,
+            "sku": None,
+            "barcode": None,
+        },
+    ),
+    ("POST", "stock-transfers/T/complete", {"items": [{"product_id": "P", "received": 1}], "reason": "r"}),
+    ("POST", "stock-transfers/T/cancel", {"reason": "r"}),
+    ("POST", "stock-counts", {"warehouse_id": "W", "is_blind": False, "notes": "n"}),
+    (
+        "POST",
+        "stock-counts/C/lines",
+        {"product_id": "P", "counted_quantity": 1, "counted_at": "2024-01-01", "mode": "add", "lines": None},
+    ),
+    ("POST", "barcode/scan", {"barcode": "b"}),
+    ("POST", "barcode/link", {"barcode": "b", "product_id": "P", "pack_quantity": 1}),
     ("POST", "warehouses", {"name": "n", "code": "c", "address": "", "priority": 1, "is_sellable": True}),
     ("PATCH", "warehouses/W", {"name": "n", "code": "c", "priority": 1, "is_sellable": True, "is_active": True}),
     ("POST", "categories", {"name": "n", "description": "d"}),
@@ -208,6 +234,20 @@ LISTS = (
     ("insights/dead-stock", ("page", "days", "category")),
     ("insights/movement-patterns", ("product_id", "start_date", "end_date")),
     ("events", ("since", "cursor", "limit", "topics")),
+    (
+        "stock-transfers",
+        (
+            "page",
+            "status",
+            "product_id",
+            "from_warehouse_id",
+            "to_warehouse_id",
+            "search",
+            "ordering",
+            "created_to_date",
+        ),
+    ),
+    ("stock-counts", ("page", "status", "warehouse_id", "product_id", "search", "ordering", "created_from_date")),
     ("warehouses", ("is_sellable", "include_inactive", "page")),
     ("categories", ("search", "page")),
     ("users", ("page", "search", "role", "is_active", "ordering")),
@@ -234,7 +274,12 @@ def ids(make_product: Callable[..., Product], manager: Api, main: Warehouse) -> 
     bought = {"vendor_id": vendor, "items": [{"product_id": lamp.pk, "quantity": 10, "unit_cost": 2}]}
     draft, order = (manager("POST", "purchase-orders", bought).json()["id"] for _ in range(2))
     manager("POST", f"purchase-orders/{order}/send")
-    return {"P": lamp.pk, "O": made["id"], "W": main.pk, "V": vendor, "D": draft, "B": order}
+    annex = Warehouse.objects.create(name="Annex", code="ANNEX", priority=2)
+    places = {"from_warehouse_id": main.pk, "to_warehouse_id": annex.pk}
+    moved = manager("POST", "stock-transfers", {"product_id": lamp.pk, "quantity": 10, **places}).json()
+    counted = manager("POST", "stock-counts", {"warehouse_id": main.pk}).json()
+    own = {"P": lamp.pk, "O": made["id"], "W": main.pk, "V": vendor, "D": draft, "B": order}
+    return own | {"X": annex.pk, "T": moved["id"], "C": counted["id"]}
 
 
 def filled(value: Any, ids: dict[str, int]) -> Any:
@@ -317,6 +362,10 @@ def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
         ("vendors?ordering=colour", "ordering"),
         ("purchase-orders?status=lost", "status"),
         ("purchase-orders?vendor_id=x", "vendor_id"),
+        ("stock-transfers?status=lost", "status"),
+        ("stock-transfers?from_warehouse_id=x", "from_warehouse_id"),
+        ("stock-counts?status=lost", "status"),
+        ("stock-counts?ordering=colour", "ordering"),
     ],
 )
 def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: str, field: str, manager: Api) -> None:
@@ -371,6 +420,23 @@ def test_an_unknown_value_in_a_query_is_a_422_that_names_the_parameter(query: st
         ("orders/O/deliver", {}, 409, "illegal_transition", None),
         ("sales", {"quantity": 1}, *BAD, ["product_id"]),
         ("sales", {**ONE, "sale_date": "2999-01-01"}, *BAD, ["sale_date"]),
+        ("stock-transfers", {}, *BAD, ["from_warehouse_id", "to_warehouse_id", "quantity", "product_id"]),
+        ("stock-transfers", {**ONE, **WAY, "items": [ONE]}, *BAD, ["items"]),
+        ("stock-transfers", {**WAY, "items": []}, 400, "empty_transfer", ["items"]),
+        ("stock-transfers", {**WAY, "items": [ONE] * 201}, *BAD, ["items"]),
+        ("stock-transfers", {**WAY, "items": [{}]}, *BAD, ["items.0.quantity", "items.0.product_id"]),
+        ("stock-transfers", {**WAY, **P, "quantity": 0}, 400, "quantity_not_positive", ["quantity"]),
+        ("stock-transfers", {**ONE, **WAY, "to_warehouse_id": "W"}, 400, "same_warehouse", ["to_warehouse_id"]),
+        ("stock-transfers", {**ONE, **WAY, "to_warehouse_id": NOWHERE}, *NO_PLACE, ["to_warehouse_id"]),
+        ("stock-transfers", {**WAY, **P, "quantity": 41}, 400, "insufficient_stock", None),
+        ("stock-transfers/T/complete", {"items": [{**P, "received": 9}]}, *BAD, ["items"]),
+        ("stock-transfers/T/complete", {"items": [P]}, *BAD, ["items.0.received"]),
+        ("stock-counts", {}, *BAD, ["warehouse_id"]),
+        ("stock-counts", {"warehouse_id": NOWHERE}, *NO_PLACE, ["warehouse_id"]),
+        ("stock-counts/C/lines", {**P, "quantity": 1, "mode": "guess"}, *BAD, ["mode"]),
+        ("barcode/scan", {}, *BAD, ["barcode"]),
+        ("barcode/scan", {"barcode": "none"}, 404, "barcode_not_found", ["barcode"]),
+        ("barcode/link", {**P, "barcode": "4006381333930"}, *BAD, ["barcode"]),
         ("warehouses", {"name": " "}, 400, "blank_name", ["name"]),
         ("warehouses", {"name": "MAIN STORE"}, 400, "duplicate_name", ["name"]),
         ("warehouses", {"name": "Other", "code": "main"}, 400, "duplicate_code", ["code"]),

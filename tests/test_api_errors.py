@@ -29,8 +29,13 @@ def assert_error(response: HttpResponse, status: int, code: str, kind: str) -> N
 
 @pytest.mark.parametrize("route", WITH_ID, ids=name_of)
 def test_an_unknown_id_is_a_404(route: Route, manager: Api) -> None:
-    bodies = {"operation-reverse": {"reason": "twice"}, "product": {"name": "x"}, "inventory-item": {"name": "x"}}
-    bodies |= {"vendor-prices": {"product_id": 1, "unit_price": 1}}
+    bodies = {
+        "vendor-prices": {"product_id": 1, "unit_price": 1},
+        "operation-reverse": {"reason": "twice"},
+        "product": {"name": "x"},
+        "inventory-item": {"name": "x"},
+        "count-lines": {"product_id": 1, "counted_quantity": 1},
+    }
     for method in route.methods:
         response = manager(method, route.path(), bodies.get(route.name, {}))
         assert response.status_code == 404, (method, response.content)

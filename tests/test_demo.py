@@ -12,7 +12,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from conftest import PASSWORD
-from inventory.models import Barcode, MovementType, Product, ProductStock, StockMovement, Warehouse
+from inventory.models import (
+    Barcode,
+    MovementType,
+    Product,
+    ProductStock,
+    StockCount,
+    StockMovement,
+    Transfer,
+    Warehouse,
+)
 from orders.history import record_history
 from orders.models import Order, Return
 from purchasing.models import PriceBreak, PurchaseOrder, Vendor, VendorPrice
@@ -99,6 +108,8 @@ def test_the_demo_is_a_believable_shop() -> None:
     assert VendorPrice.objects.filter(is_current__isnull=True).exists()
     assert PriceBreak.objects.exists()
     assert list(purchase_differences()) == []
+    assert set(Transfer.objects.values_list("status", flat=True)) == {"completed", "in_transit", "pending"}
+    assert StockCount.objects.get().status == "closed"
     assert ProductStock.objects.filter(reserved__gt=0).exists()
     assert not User.objects.filter(email__in=["user@example.com", "john@example.com"]).exists()
 

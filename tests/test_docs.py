@@ -13,7 +13,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.management import get_commands
 from django.db.models import Model
 
-from inventory.events import inventory_update, product_updated
+from inventory.events import inventory_update, product_updated, transfer_updated
 from orders.events import order_placed, order_updated, return_booked
 from purchasing.events import purchase_order_updated
 from workbox.core import stream
@@ -62,6 +62,15 @@ def frames() -> dict[str, NewEvent]:
     made = [
         inventory_update(**product, on_hand=ONE, reserved=ONE, available=ONE, version=1, levels=level),
         product_updated(**product, is_active=True),
+        transfer_updated(
+            transfer_id=1,
+            status="in_transit",
+            previous_status="pending",
+            reference="",
+            from_warehouse_id=1,
+            to_warehouse_id=2,
+            items=[{"inventory_id": 1, "name": "N", "quantity": ONE, "received": ONE, "lost": ONE, "damaged": ONE}],
+        ),
         order_placed(order_id=1, user_id=1, status="confirmed", total_amount=ONE, items=[item]),
         order_updated(order_id=1, user_id=1, status="shipped", previous_status="confirmed", total_amount=ONE),
         return_booked(

@@ -6,13 +6,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from inventory.models import Product
+from inventory.models import Product, Warehouse
 from tests.client import Api
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,12 @@ LISTS = {
     "GET purchase-order": "purchase-orders/{purchase}",
     "GET purchase-order receipts": "purchase-orders/{purchase}/receipts?page_size=2",
     "GET events": "events?limit=500",
+    "GET stock-transfers": "stock-transfers?page_size=2",
+    "GET stock-transfer": "stock-transfers/{transfer}",
+    "GET stock-counts": "stock-counts?page_size=2",
+    "GET stock-count": "stock-counts/{count}",
+    "GET stock-count variances": "stock-counts/{count}/variances",
+    "GET barcode/lookup": "barcode/lookup/{barcode}",
 }
 
 
@@ -69,12 +76,17 @@ def statements(api: Api, method: str, path: str, body: object = None) -> list[st
 
 @pytest.fixture
 def grow(
-    make_product: Callable[..., Product], make_user: Callable[..., User], manager: Api, annex: object
-) -> Callable[[int], dict[str, int]]:
+    make_product: Callable[..., Product],
+    make_user: Callable[..., User],
+    manager: Api,
+    main: Warehouse,
+    annex: Warehouse,
+) -> Callable[[int], dict[str, Any]]:
     """`grow(5)`: five more of everything; the ids of the first product and order."""
-    first: dict[str, int] = {}
+    first: dict[str, Any] = {}
+    places = {"from_warehouse_id": main.pk, "to_warehouse_id": annex.pk}
 
-    def more(count: int) -> dict[str, int]:
+    def more(count: int) -> dict[str, Any]:
         for _ in range(count):
             number = Product.objects.count()
             product = make_product(f"P{number}", stock=9, category="Toys")
@@ -94,6 +106,15 @@ def grow(
             manager("POST", f"purchase-orders/{purchase}/send")
             taken = {"items": [{"product_id": first["product"], "quantity": 1}]}
             manager("POST", f"purchase-orders/{first['purchase']}/receive", taken)
+            lines = [{"product_id": product.pk, "quantity": 1}, {"product_id": first["product"], "quantity": 1}]
+            moved = manager("POST", "stock-transfers", {"items": lines, **places}).json()
+            first.setdefault("transfer", moved["id"])
+            counted = manager("POST", "stock-counts", {"warehouse_id": main.pk}).json()
+            first.setdefault("count", counted["id"])
+            manager("POST", f"stock-counts/{first['count']}/lines", {"lines": lines})
+            code = f"CODE-{product.pk}"
+            manager("POST", "barcode/link", {"barcode": code, "product_id": product.pk})
+            first.setdefault("barcode", code)
         manager("GET", "events")
         manager("GET", "analytics/snapshot")  # builds the daily figures the first time
         return first
@@ -102,7 +123,7 @@ def grow(
 
 
 def test_every_list_takes_the_checked_in_number_of_statements_however_long_it_is(
-    grow: Callable[[int], dict[str, int]], manager: Api
+    grow: Callable[[int], dict[str, Any]], manager: Api
 ) -> None:
     ids = grow(4)
     few = {name: len(statements(manager, "GET", path.format(**ids))) for name, path in LISTS.items()}

@@ -1,7 +1,6 @@
 """Every example request printed in the five seed documents, sent as printed: only ids and tokens are filled in.
 
-Each scenario runs under /api/v1 and without prefix, with and without a trailing slash. Barcodes, transfers,
-predictions and alerts are other rooms' examples.
+Each scenario runs under /api/v1 and without prefix, with and without a trailing slash.
 """
 
 import json
@@ -194,6 +193,29 @@ def test_001_stock_movements(send: Send, make_product: Callable[..., Any], main:
     assert ok(send("GET", f"/products/{product.pk}"))["stock_by_warehouse"][0]["quantity"] == 50
 
 
+def test_001_stock_transfers(send: Send, make_product: Callable[..., Any], main: Warehouse, annex: Warehouse) -> None:
+    product = make_product("Widget", stock=30)
+    body = """{
+  "product_id": ONE,
+  "from_warehouse_id": FROM,
+  "to_warehouse_id": TO,
+  "quantity": 10,
+  "transfer_reference": "TRANS-001",
+  "notes": "Moving to secondary warehouse"
+}"""
+    for name, value in (("ONE", product.pk), ("FROM", main.pk), ("TO", annex.pk)):
+        body = body.replace(name, str(value))
+    made = ok(send("POST", "/stock-transfers/", body), 201)
+    assert (made["status"], made["quantity"], made["transfer_reference"]) == ("pending", 10, "TRANS-001")
+    assert ok(send("PUT", f"/stock-transfers/{made['id']}/complete"))["status"] == "completed"
+    moved = ok(send("GET", f"/stock-movements/?reference=TRANSFER-{made['id']}"))["results"]
+    assert [(row["movement_type"], row["quantity"]) for row in moved] == [("transfer_in", 10), ("transfer_out", -10)]
+    other = ok(send("POST", "/stock-transfers/", body), 201)
+    assert ok(send("PUT", f"/stock-transfers/{other['id']}/cancel"))["status"] == "cancelled"
+    assert ok(send("GET", f"/stock-transfers/{made['id']}"))["completed_at"] is not None
+    assert stock(product.pk) == (30, 30)
+
+
 # ---- 002 Smart Inventory ---------------------------------------------------------------------------------------------
 def test_002_register_log_in_refresh(db: None, spelled: Callable[[str], str]) -> None:
     api = Api()
@@ -304,6 +326,23 @@ def test_002_vendors(send: Send, make_product: Callable[..., Any]) -> None:
         (row["vendor_name"], row["unit_price"], row["lead_time_days"], row["is_recommended"]) for row in offers
     ] == [("Acme Supplies", 12.99, 7, True)]
     assert offers[0]["last_updated"] == price["valid_from"]
+
+
+def test_002_barcodes(send: Send, make_product: Callable[..., Any]) -> None:
+    product = make_product("Widget", stock=3)
+    scan = """{
+    "barcode": "012345678905"
+  }"""
+    unknown = send("POST", "/barcode/scan", scan)
+    assert (unknown.status_code, unknown.json()["hint"]) == (404, "link")
+    link = """{
+    "barcode": "012345678905",
+    "product_id": ONE
+  }"""
+    ok(send("POST", "/barcode/link", link.replace("ONE", str(product.pk))), 201)
+    scanned = ok(send("POST", "/barcode/scan", scan))
+    assert (scanned["product_id"], scanned["stock_quantity"], scanned["barcode"]) == (product.pk, 3, "012345678905")
+    assert ok(send("GET", "/barcode/lookup/012345678905")) == scanned
 
 
 def test_002_health_and_metrics(send: Send) -> None:

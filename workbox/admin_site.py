@@ -44,6 +44,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Products", "inventory_2", "inventory_product"),
             ("Stock levels", "shelves", "inventory_stocklevel"),
+            ("Transfers", "move_up", "inventory_transfer"),
+            ("Counts", "fact_check", "inventory_stockcount"),
             ("Movements", "swap_vert", "inventory_stockmovement"),
             ("Operations", "receipt_long", "inventory_stockoperation"),
             ("Reservations", "bookmark", "inventory_reservation"),

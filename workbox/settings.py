@@ -183,6 +183,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "orders.api.schemas.STATUSES",
         "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
+        "TransferStatusEnum": "inventory.models.Transfer.Status",
+        "CountStatusEnum": "inventory.models.StockCount.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

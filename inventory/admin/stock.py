@@ -33,7 +33,14 @@ from workbox.core.admin import (
 )
 from workbox.core.db import transact
 
-IRREVERSIBLE = frozenset({StockOperation.Kind.SHIPMENT, StockOperation.Kind.RETURN, StockOperation.Kind.REVERSAL})
+IRREVERSIBLE = frozenset(
+    {
+        StockOperation.Kind.SHIPMENT,
+        StockOperation.Kind.RETURN,
+        StockOperation.Kind.REVERSAL,
+        StockOperation.Kind.TRANSFER,
+    }
+)
 LINES_SHOWN = 100
 
 
@@ -377,7 +384,7 @@ class PromiseFilter(NamedFilter):
 
 @admin.register(Reservation)
 class ReservationAdmin(NumberSearch, ReadOnlyAdmin):
-    """What is promised to whom. Made and ended by orders only."""
+    """What is promised to whom. Made and ended by orders and transfers only."""
 
     list_display = ["id", "holder", "product_link", "warehouse", "shown_quantity", "created_at"]
     list_select_related = ["level__product", "level__warehouse"]

@@ -73,8 +73,10 @@ DETAIL_EXAMPLE = PRODUCT_EXAMPLE | {
             "quantity": 50,
             "reserved": 2,
             "available": 48,
+            "in_transit": 0,
         }
-    ]
+    ],
+    "in_transit": 0,
 }
 LIST_PARAMETERS = [
     in_query("search", text="Part of name, SKU, description or category, in any case."),

@@ -4,10 +4,12 @@ from typing import Any
 
 from rest_framework import serializers as s
 
-from inventory.models import MovementType, StockOperation
+from inventory.models import MovementType, StockCount, StockOperation, Transfer
 
 Shape = s.Serializer[Any]
 MOVEMENT_TYPES = sorted(MovementType.values)
+TRANSFER_STATUSES = sorted(Transfer.Status.values)
+COUNT_STATUSES = sorted(StockCount.Status.values)
 
 
 class WarehouseStockShape(Shape):
@@ -19,6 +21,7 @@ class WarehouseStockShape(Shape):
     quantity = s.FloatField(help_text="On hand.")
     reserved = s.FloatField()
     available = s.FloatField()
+    in_transit = s.FloatField(help_text="On the way here from other warehouses.")
 
 
 class ProductShape(Shape):
@@ -47,6 +50,7 @@ class ProductDetailShape(ProductShape):
     """A product with its stock, per warehouse too."""
 
     stock_by_warehouse = WarehouseStockShape(many=True)
+    in_transit = s.FloatField(help_text="Between warehouses: has left one and not arrived at the other.")
 
 
 class ProductWriteShape(Shape):
@@ -215,3 +219,186 @@ class UnitShape(UnitWriteShape):
     """What one of a product is, and how finely it may be divided."""
 
     id = s.IntegerField()
+
+
+class TransferLineShape(Shape):
+    """A line of a transfer."""
+
+    id = s.IntegerField()
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    quantity = s.FloatField()
+    received = s.FloatField()
+    lost = s.FloatField()
+    damaged = s.FloatField()
+
+
+class TransferShape(Shape):
+    """Goods on their way from one warehouse to another."""
+
+    id = s.IntegerField()
+    status = s.ChoiceField(choices=Transfer.Status.choices)
+    from_warehouse_id = s.IntegerField()
+    from_warehouse_name = s.CharField()
+    to_warehouse_id = s.IntegerField()
+    to_warehouse_name = s.CharField()
+    transfer_reference = s.CharField()
+    notes = s.CharField()
+    product_id = s.IntegerField(allow_null=True, help_text="Of a transfer with one line.")
+    quantity = s.FloatField(allow_null=True, help_text="Of a transfer with one line.")
+    items = TransferLineShape(many=True)
+    created_by = s.IntegerField(allow_null=True)
+    created_at = s.DateTimeField()
+    dispatched_at = s.DateTimeField(allow_null=True)
+    completed_at = s.DateTimeField(allow_null=True)
+    cancelled_at = s.DateTimeField(allow_null=True)
+    updated_at = s.DateTimeField()
+
+
+class NamedLineShape(Shape):
+    """A product (by id, SKU or barcode) and how many; a barcode of a pack means that many units."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    barcode = s.CharField(max_length=64, required=False)
+    quantity = s.FloatField()
+
+
+class TransferWriteShape(Shape):
+    """A transfer to make: one product, or several under `items`."""
+
+    from_warehouse_id = s.IntegerField()
+    to_warehouse_id = s.IntegerField()
+    product_id = s.IntegerField(required=False)
+    quantity = s.FloatField(required=False)
+    items = NamedLineShape(many=True, required=False)
+    transfer_reference = s.CharField(max_length=100, required=False)
+    notes = s.CharField(max_length=500, required=False)
+
+
+class ArrivalShape(Shape):
+    """What became of one product; the three make up what was sent."""
+
+    product_id = s.IntegerField()
+    received = s.FloatField()
+    lost = s.FloatField(required=False)
+    damaged = s.FloatField(required=False)
+
+
+class TransferCompleteShape(Shape):
+    """What did not arrive well, and why."""
+
+    items = ArrivalShape(many=True, required=False)
+    reason = s.CharField(max_length=400, required=False)
+
+
+class TransferCancelShape(Shape):
+    """Why the transfer is off."""
+
+    reason = s.CharField(max_length=400, required=False)
+
+
+class CountLineShape(Shape):
+    """A line of a count."""
+
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    counted_quantity = s.FloatField()
+    counted_at = s.DateTimeField()
+    recorded_by = s.IntegerField(allow_null=True)
+    expected_quantity = s.FloatField(allow_null=True, help_text="The ledger's balance when it was counted.")
+    variance = s.FloatField(allow_null=True, help_text="Counted − expected.")
+
+
+class CountRowShape(Shape):
+    """A stock count as lists show it."""
+
+    id = s.IntegerField()
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    status = s.ChoiceField(choices=StockCount.Status.choices)
+    is_blind = s.BooleanField()
+    notes = s.CharField()
+    operation_id = s.IntegerField(allow_null=True, help_text="What the close posted, if anything differed.")
+    opened_by = s.IntegerField(allow_null=True)
+    closed_by = s.IntegerField(allow_null=True)
+    opened_at = s.DateTimeField()
+    closed_at = s.DateTimeField(allow_null=True)
+    updated_at = s.DateTimeField()
+    line_count = s.IntegerField()
+
+
+class CountShape(CountRowShape):
+    """A stock count with its lines."""
+
+    lines = CountLineShape(many=True)
+
+
+class VariancesShape(Shape):
+    """How far the books are off."""
+
+    id = s.IntegerField()
+    status = s.ChoiceField(choices=StockCount.Status.choices)
+    differences = s.IntegerField(help_text="Lines whose variance is not zero.")
+    lines = CountLineShape(many=True)
+
+
+class CountOpenShape(Shape):
+    """A count to open."""
+
+    warehouse_id = s.IntegerField()
+    is_blind = s.BooleanField(required=False)
+    notes = s.CharField(max_length=500, required=False)
+
+
+class FoundShape(Shape):
+    """So many of a product (by id, SKU or barcode) were found."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    barcode = s.CharField(max_length=64, required=False)
+    counted_quantity = s.FloatField(required=False)
+    counted_at = s.DateTimeField(required=False)
+    mode = s.ChoiceField(choices=["set", "add"], required=False)
+
+
+class CountLinesShape(FoundShape):
+    """One line, or many."""
+
+    lines = FoundShape(many=True, required=False)
+
+
+class ScanShape(Shape):
+    """What a scanner read."""
+
+    barcode = s.CharField(max_length=64)
+
+
+class ScannedShape(Shape):
+    """What the code means."""
+
+    barcode = s.CharField()
+    product_id = s.IntegerField()
+    pack_quantity = s.FloatField(help_text="How many units one scan means.")
+    stock_quantity = s.FloatField()
+    product = ProductDetailShape()
+
+
+class LinkShape(Shape):
+    """A code to link."""
+
+    barcode = s.CharField(max_length=64)
+    product_id = s.IntegerField()
+    pack_quantity = s.FloatField(required=False)
+
+
+class BarcodeShape(Shape):
+    """A code and what it means."""
+
+    barcode = s.CharField()
+    gtin = s.CharField(allow_null=True, help_text="The same as GTIN-14, of codes with a right check digit.")
+    product_id = s.IntegerField()
+    pack_quantity = s.FloatField()
+    created_at = s.DateTimeField()

@@ -1,6 +1,7 @@
 """The tables that are the truth about what stands on the shelves."""
 
 from inventory.models.catalog import Barcode, Category, Product, UnitOfMeasure
+from inventory.models.counts import CountLine, StockCount
 from inventory.models.stock import (
     INBOUND_TYPES,
     OUTBOUND_TYPES,
@@ -13,20 +14,25 @@ from inventory.models.stock import (
     StockOperation,
     Warehouse,
 )
+from inventory.models.transfers import Transfer, TransferLine
 
 __all__ = [
     "INBOUND_TYPES",
     "OUTBOUND_TYPES",
     "Barcode",
     "Category",
+    "CountLine",
     "Hold",
     "MovementType",
     "Product",
     "ProductStock",
     "Reservation",
+    "StockCount",
     "StockLevel",
     "StockMovement",
     "StockOperation",
+    "Transfer",
+    "TransferLine",
     "UnitOfMeasure",
     "Warehouse",
 ]

@@ -1,11 +1,14 @@
 """What can be stocked and sold: categories, units of measure, products, barcodes."""
 
 from decimal import Decimal
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from inventory.gtin import GTIN_DIGITS, check_digit, gtin_of, looks_like_gtin
 from workbox.core.fields import ExactCharField, MoneyField, QuantityField
 from workbox.core.numbers import MONEY_MAX, QUANTITY_MAX, QUANTITY_PLACES
 
@@ -102,11 +105,25 @@ class Product(models.Model):
         return f"{self.name} ({self.sku})"
 
 
+class GtinField(ExactCharField):
+    """The row's `code` as GTIN-14, or null: written by the column itself, so that no door can forget it."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """Follow the code."""
+        found = gtin_of(getattr(model_instance, "code", ""))
+        setattr(model_instance, self.attname, found)
+        return found
+
+
 class Barcode(models.Model):
-    """A code printed on a product or its carton; scanning it means `pack_quantity` units of the product."""
+    """A code printed on a product or its carton; scanning it means `pack_quantity` units of the product.
+
+    `code` is kept as printed; `gtin` is the same for UPC-A, EAN-13 and GTIN-14 spellings of one number.
+    """
 
     id = models.BigAutoField(primary_key=True)
     code = ExactCharField(max_length=64, unique=True)
+    gtin = GtinField("GTIN", max_length=GTIN_DIGITS, null=True, blank=True, unique=True, editable=False)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="barcodes")
     pack_quantity = QuantityField(default=Decimal(1), validators=[MinValueValidator(Decimal("0.001"))])
     created_at = models.DateTimeField(auto_now_add=True)
@@ -123,3 +140,12 @@ class Barcode(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        """A code that carries a check digit ends with the right one, and no other spelling of it is in use."""
+        if looks_like_gtin(self.code) and gtin_of(self.code) is None:
+            raise ValidationError({"code": f"The last digit of {self.code} should be {check_digit(self.code)}."})
+        gtin = gtin_of(self.code)
+        twin = Barcode.objects.filter(gtin=gtin).exclude(pk=self.pk).first() if gtin else None
+        if twin is not None:
+            raise ValidationError({"code": f"{self.code} is in use as {twin.code}."})

@@ -21,6 +21,7 @@ from inventory.models import (
     UnitOfMeasure,
     Warehouse,
 )
+from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
 from workbox.core import events
 from workbox.core.db import transactional
@@ -205,7 +206,7 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
 def close_warehouse(warehouse_id: int) -> Warehouse:
     """The warehouse takes no more stock and fills no more orders; its history stays.
 
-    Raises Conflict unless it is empty.
+    Raises Conflict unless it is empty and no transfer from or to it is open.
     """
     warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
     if warehouse is None:
@@ -213,6 +214,11 @@ def close_warehouse(warehouse_id: int) -> Warehouse:
     levels = StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id")
     if any(level.on_hand for level in levels):
         raise Conflict("There is still stock in this warehouse; move it out first.", code="warehouse_not_empty")
+    if open_transfers(warehouse_id).exists():
+        raise Conflict(
+            "Transfers from or to this warehouse are still open; complete or cancel them first.",
+            code="warehouse_has_transfers",
+        )
     warehouse.is_active = False
     warehouse.save(update_fields=["is_active"])
     return warehouse

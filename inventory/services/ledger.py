@@ -409,8 +409,8 @@ def lock_stock(product_id: int) -> None:
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
 
-    Raises NotFound, AlreadyReversed, RuleViolation for shipments, returns and receipts (they belong to an order),
-    Invalid without a reason, InsufficientStock when what came in is already promised or gone.
+    Raises NotFound, AlreadyReversed, RuleViolation for shipments, returns, receipts and transfers (they belong to a
+    document), Invalid without a reason, InsufficientStock when what came in is already promised or gone.
     """
     if not reason.strip():
         raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})
@@ -427,6 +427,12 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
         raise RuleViolation(
             "This operation is the receipt of a purchase order; correct what was booked too much by an adjustment.",
             code="belongs_to_purchase_order",
+        )
+    if operation.kind == Kind.TRANSFER:
+        raise RuleViolation(
+            "This operation belongs to a transfer; cancel it while it is on the way, or send the goods back by a new"
+            " transfer.",
+            code="belongs_to_transfer",
         )
     lines = [
         Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)

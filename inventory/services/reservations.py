@@ -1,7 +1,7 @@
 """Promises on stock: reserve, release, consume. The only place that changes `reserved`.
 
-A reservation says how much of one level is promised to one holder (an order line). Callers hold their order's row lock,
-so nobody else touches the same holder's reservations. Lock order: see `levels.py`.
+A reservation says how much of one level is promised to one holder (an order line, a transfer line). Callers hold their
+document's row lock, so nobody else touches the same holder's reservations. Lock order: see `levels.py`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 
 from inventory.errors import InsufficientStock, PlanOutdated, Shortage
 from inventory.models import MovementType, Reservation, StockOperation
-from inventory.services.holds import end_holds, release_expired
+from inventory.services.holds import end_holds, has_expired, release_expired
 from inventory.services.ledger import Movement, Posted, post
 from inventory.services.levels import (
     Delta,
@@ -25,11 +25,12 @@ from inventory.services.levels import (
     promise_levels,
     read_shelf,
 )
-from workbox.core.db import execute, insert_later, marks, retrying, utc_text
+from workbox.core.db import TryAgain, execute, insert_later, marks, retrying, utc_text
 from workbox.core.numbers import as_quantity
 
 ZERO = Decimal(0)
 ORDER_LINE = Reservation.Holder.ORDER_LINE.value
+TRANSFER_LINE = Reservation.Holder.TRANSFER_LINE.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +157,49 @@ def reserve(
         key = (take.demand.holder_id, take.level.id)
         rows[key] = rows.get(key, ZERO) + take.quantity
     after = promise_levels(shelf, taken)
+    _remember(ORDER_LINE, rows)
+    return after
+
+
+def reserve_at(
+    demands: Sequence[Demand], shelf: Shelf, *, warehouse_id: int, holder_type: str = TRANSFER_LINE
+) -> dict[int, StockAfter]:
+    """Promise stock of one warehouse, whether it sells or not, to the demands, all of them or none.
+
+    Expects the caller's transaction, and a `shelf` just read (held, when the transaction is repeated). Returns the
+    stock afterwards. Raises InsufficientStock with every short product, TryAgain when the shelf moved.
+    """
+    wanted = sum_by_product((demand.product_id, demand.quantity) for demand in demands)
+    shortages: list[Shortage] = []
+    for product_id, quantity in wanted.items():
+        level = shelf.level(product_id, warehouse_id)
+        available = level.available if level else ZERO
+        if available < quantity:
+            product = shelf.products[product_id]
+            shortages.append(Shortage(product.id, product.sku, product.name, quantity, available))
+    if shortages:
+        if not retrying() and has_expired(one.product_id for one in shortages):
+            raise TryAgain("a hold on what is short is over")
+        raise InsufficientStock(shortages)
+    found = {one: shelf.level(one, warehouse_id) for one in wanted}
+    levels = {one: level for one, level in found.items() if level is not None}
+    after = change({level.id: Delta(one, ZERO, wanted[one], level.is_sellable) for one, level in levels.items()})
+    rows: dict[tuple[int, int], Decimal] = {}
+    for demand in demands:
+        key = (demand.holder_id, levels[demand.product_id].id)
+        rows[key] = rows.get(key, ZERO) + demand.quantity
+    _remember(holder_type, rows)
+    return after
+
+
+def _remember(holder_type: str, rows: Mapping[tuple[int, int], Decimal]) -> None:
+    """One reservation per (holder id, level id)."""
     now = utc_text()
     insert_later(
         Reservation._meta.db_table,
         ("holder_type", "holder_id", "level_id", "quantity", "created_at"),
-        [(ORDER_LINE, holder_id, level_id, quantity, now) for (holder_id, level_id), quantity in rows.items()],
+        [(holder_type, holder_id, level_id, quantity, now) for (holder_id, level_id), quantity in rows.items()],
     )
-    return after
 
 
 def sum_by_product(pairs: Iterable[tuple[int, Decimal]]) -> dict[int, Decimal]:
@@ -173,8 +210,8 @@ def sum_by_product(pairs: Iterable[tuple[int, Decimal]]) -> dict[int, Decimal]:
     return total
 
 
-def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
-    """What these order lines still have promised, in level order."""
+def open_reservations(holder_ids: Iterable[int], *, holder_type: str = ORDER_LINE) -> list[Open]:
+    """What these holders (order lines) still have promised, in level order."""
     ids = sorted(holder_ids)
     if not ids:
         return []
@@ -185,18 +222,18 @@ def open_reservations(holder_ids: Iterable[int]) -> list[Open]:
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
         f" WHERE r.holder_type = %s AND r.holder_id IN ({marks(len(ids))}) AND r.quantity > 0"
         " ORDER BY r.level_id, r.id",
-        [ORDER_LINE, *ids],
+        [holder_type, *ids],
     ).fetchall()
     return [Open(row[0], row[1], row[2], row[3], row[4], as_quantity(row[5]), is_sellable=bool(row[6])) for row in rows]
 
 
-def release(holder_ids: Iterable[int]) -> dict[int, StockAfter]:
-    """End every open promise of these order lines; `available` rises by exactly what they still held.
+def release(holder_ids: Iterable[int], *, holder_type: str = ORDER_LINE) -> dict[int, StockAfter]:
+    """End every open promise of these holders (order lines); `available` rises by exactly what they still held.
 
-    Expects the caller's transaction with the order row locked. Returns the stock afterwards, empty when nothing was
-    held.
+    Expects the caller's transaction with the order's (the transfer's) row locked. Returns the stock afterwards, empty
+    when nothing was held.
     """
-    held = open_reservations(holder_ids)
+    held = open_reservations(holder_ids, holder_type=holder_type)
     if not held:
         return {}
     deltas: dict[int, Delta] = {}
@@ -275,6 +312,23 @@ def consume(
         actor_id=actor_id,
     )
     _reduce(reductions)
+    return posted
+
+
+def consume_transfer(line_ids: Iterable[int], *, reference: str, reason: str) -> Posted:
+    """Send what these transfer lines hold: post `transfer_out` movements and end their promises; `available` stays.
+
+    Expects the caller's transaction with the transfer's row locked.
+    """
+    held = open_reservations(line_ids, holder_type=TRANSFER_LINE)
+    posted = post(
+        [Movement(one.product_id, one.warehouse_id, MovementType.TRANSFER_OUT, -one.quantity) for one in held],
+        kind=StockOperation.Kind.TRANSFER,
+        reason=reason,
+        reference=reference,
+        consuming={one.level_id: one.quantity for one in held},
+    )
+    _reduce([(one.id, one.quantity) for one in held])
     return posted
 
 

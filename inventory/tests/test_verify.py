@@ -50,7 +50,7 @@ def busy_shop(make_product: MakeProduct, customer: User, main: Warehouse, annex:
 def test_books_that_balance_are_clean() -> None:
     answer, code = verify()
     assert (answer["clean"], answer["count"], code) == (True, 0, 0)
-    assert len(answer["checks"]) == 12
+    assert len(answer["checks"]) == 16
     assert verify_stock_task() == 0 == verify_orders()
 
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from accounts.models import Role, User
 from inventory.models import Barcode, Product, UnitOfMeasure, Warehouse
-from inventory.services import catalog, ledger
+from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.catalog import OpeningStock
+from inventory.services.counts import Found
 from orders import services
 from orders.models import Customer
 from orders.services import Item
@@ -68,6 +69,16 @@ def make_shop() -> None:
     )
     ledger.adjust(made["LAMP-02"].pk, quantity=D(-1), warehouse_id=main.pk, reason="Dropped", actor_id=clerk)
     make_orders(made, beans)
+    moved = transfers.create_transfer(
+        {made["MUG-01"].pk: D(24), made["BOX-L"].pk: D(5)},
+        from_warehouse_id=main.pk,
+        to_warehouse_id=annex.pk,
+        reference="VAN-7",
+        actor_id=clerk,
+    )
+    transfers.dispatch_transfer(moved.id)
+    counted = counts.open_count(main.pk, notes="Shelf 4", actor_id=clerk)
+    counts.record(counted.id, [Found(made["TOWEL-01"].pk, D(58))], actor_id=clerk)
 
 
 def make_orders(made: dict[str, Product], beans: Product) -> None:

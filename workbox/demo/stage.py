@@ -13,14 +13,26 @@ from itertools import groupby
 from accounts.capabilities import Role
 from accounts.models import User
 from accounts.services import check_password, set_password
-from inventory.models import Barcode, MovementType, Product, StockOperation, UnitOfMeasure, Warehouse
-from inventory.services import catalog, ledger
+from inventory.models import (
+    Barcode,
+    MovementType,
+    Product,
+    StockCount,
+    StockLevel,
+    StockOperation,
+    Transfer,
+    UnitOfMeasure,
+    Warehouse,
+)
+from inventory.services import catalog, counts, ledger, transfers
+from inventory.services.counts import Found
 from inventory.services.ledger import Movement, PastOperation
 from orders import services
 from orders.history import PastLine, PastOrder, record_history
 from orders.models import Customer, Order, Return
 from orders.services import Item
 from purchasing.services.orders import PurchaseItem
+from workbox.core import context
 from workbox.core.db import transact
 from workbox.core.errors import RuleViolation
 from workbox.demo.buying import deliver, delivered_before, order_what_is_low, set_up_vendors
@@ -28,6 +40,9 @@ from workbox.demo.catalogue import CUSTOMERS, DELIVERY, PLACES, Article, article
 from workbox.demo.story import DAYS, Act, BroughtBack, Correction, Sale, Story, tell
 
 OPENING_REFERENCE = "DEMO-OPENING"
+VANS = ("DEMO-VAN-1", "DEMO-VAN-2", "DEMO-VAN-3")
+VAN_LOAD = Decimal(4)
+COUNTED = "Barn, first aisle"
 OPENING_REASON = "What was there when the shop opened ({} products, {} orders)"
 LIVED_DAYS = 10  # orders of the last days go through every step, so that their time-lines tell something
 EMAIL_DOMAIN = "example.com"
@@ -96,6 +111,11 @@ def play(*, password: str, products: int, orders: int, begin: Callable[[str, int
         tick(done)
     barn = stage.warehouses[PLACES[0].code]
     order_what_is_low(stage.sellers, warehouse_id=barn, buyer_id=stage.manager_id, now=now)
+    token = context.actor_id.set(stage.clerk_id)
+    try:
+        transact(lambda: _move_and_count(stage))
+    finally:
+        context.actor_id.reset(token)
 
 
 def _told_before() -> tuple[int, int] | None:
@@ -269,6 +289,34 @@ def _live(stage: Stage, sale: Sale) -> None:
         services.ship_order(order.id, shipped_at=min(at + timedelta(hours=2 if sale.customer else 0), stage.now))
     if sale.ending == "delivered":
         services.deliver_order(order.id, delivered_at=min(at + timedelta(days=2 if sale.customer else 0), stage.now))
+
+
+def _move_and_count(stage: Stage) -> None:
+    """One transfer has arrived (a piece broke), one is on its way, one waits; and one shelf was counted."""
+    barn, store = stage.warehouses["BARN"], stage.warehouses["RIVER"]
+    fullest = StockLevel.objects.filter(warehouse_id=barn, product__unit__code="piece").order_by("-on_hand", "id")
+    goods = [level.product_id for level in fullest[:8] if level.available >= VAN_LOAD]
+    for reference, picked in zip(VANS, (goods[:3], goods[3:5], goods[5:6]), strict=True):
+        if not picked or Transfer.objects.filter(reference=reference).exists():
+            continue
+        made = transfers.create_transfer(
+            dict.fromkeys(picked, VAN_LOAD), from_warehouse_id=barn, to_warehouse_id=store, reference=reference
+        )
+        if reference == VANS[0]:
+            chipped = {picked[0]: transfers.Arrival(VAN_LOAD - 1, damaged=Decimal(1))}
+            transfers.complete_transfer(made.id, arrivals=chipped, reason="One was chipped on the way")
+        elif reference == VANS[1]:
+            transfers.dispatch_transfer(made.id)
+    if StockCount.objects.filter(notes=COUNTED).exists():
+        return
+    opened = counts.open_count(barn, is_blind=True, notes=COUNTED)
+    shelf = [level for level in fullest.order_by("id")[:12] if level.available >= 1][:6]
+    if shelf:
+        found = [
+            Found(level.product_id, level.on_hand - (1 if number == 1 else 0)) for number, level in enumerate(shelf)
+        ]
+        counts.record(opened.id, found)
+    counts.close_count(opened.id)
 
 
 def _half(stage: Stage, sale: Sale) -> dict[int, Decimal]:
