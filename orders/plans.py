@@ -3,10 +3,14 @@
 A plan has a token. Whoever orders with it gets exactly this sourcing, or PlanOutdated and nothing is changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from inventory.errors import ProductUnknown
 from inventory.services import ledger
@@ -28,7 +32,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
-    """One line of a plan; `short` is what cannot be given now (then nothing of the line is), 0 when all can."""
+    """One line of a plan; `short` is what cannot be given now (then nothing of the line is), 0 when all can.
+
+    `earliest_on` is the day on which what is on order makes up for it: today when nothing is short, None when nobody
+    knows.
+    """
 
     product_id: int
     sku: str
@@ -38,6 +46,7 @@ class PlannedLine:
     available: Decimal
     short: Decimal
     sources: tuple[Source, ...]
+    earliest_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class Plan:
                     "unit_price": line.unit_price,
                     "available": line.available,
                     "short": line.short,
+                    "earliest_on": line.earliest_on,
                     "sources": [{"warehouse_id": one.warehouse_id, "quantity": one.quantity} for one in line.sources],
                 }
                 for line in self.lines
@@ -99,6 +109,8 @@ def plan_order(items: Sequence[Item], *, warehouse_id: int | None = None) -> Pla
     ]
     takes, shortages = allocate(demands, shelf, warehouse_id=warehouse_id)
     available = {one.product_id: one.available for one in shortages}
+    missing = {one.product_id: one.requested - one.available for one in shortages}
+    days = _days_of_arrival(missing)
     lines = []
     for index, item in enumerate(items):
         product = shelf.products[item.product_id]
@@ -108,7 +120,7 @@ def plan_order(items: Sequence[Item], *, warehouse_id: int | None = None) -> Pla
         given = sum((one.quantity for one in sources), ZERO)
         short = item.quantity - given if product.is_stocked else ZERO
         if short:
-            short = min(short, _missing(items, item.product_id) - available[item.product_id])
+            short = min(short, missing[item.product_id])
         lines.append(
             PlannedLine(
                 product.id,
@@ -119,11 +131,24 @@ def plan_order(items: Sequence[Item], *, warehouse_id: int | None = None) -> Pla
                 available.get(product.id, product.available),
                 short,
                 sources,
+                days.get(product.id) if short else datetime.now(UTC).date(),
             )
         )
     total = sum((line.unit_price * line.quantity for line in lines), ZERO)
     return Plan(plan_token(takes), tuple(lines), total)
 
 
-def _missing(items: Sequence[Item], product_id: int) -> Decimal:
-    return sum((one.quantity for one in items if one.product_id == product_id), ZERO)
+def _days_of_arrival(missing: Mapping[int, Decimal]) -> dict[int, date | None]:
+    """When so much more of each product (product id → quantity) will have come in; what is overdue may come today."""
+    days: dict[int, date | None] = {}
+    if not missing:
+        return days
+    left = dict(missing)
+    today = datetime.now(UTC).date()
+    for one in import_string(settings.WORKBOX_INBOUND)(list(missing)):
+        if left[one.product_id] <= 0:
+            continue
+        left[one.product_id] -= one.quantity
+        if left[one.product_id] <= 0:
+            days[one.product_id] = None if one.expected_on is None else max(one.expected_on, today)
+    return days

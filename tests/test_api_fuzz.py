@@ -65,7 +65,8 @@ def test_no_request_breaks_the_server(
     lamp = make_product("Lamp", stock=50)
     order = client_of(user)("POST", "orders", {"items": [{"product_id": lamp.pk, "quantity": 1}]}).json()["id"]
     ids = {"product_id": lamp.pk, "warehouse_id": main.pk, "order_id": order, "unit_id": lamp.unit_id}
-    headers = {"Authorization": f"Bearer {issue_pair(user).access}"}
+    # schemathesis offers gzip on its own account and then reads the bytes as they are
+    headers = {"Authorization": f"Bearer {issue_pair(user).access}", "Accept-Encoding": "identity"}
     broken, good = {}, 0
     every = operations()
     for label, operation in every.items():

@@ -73,6 +73,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "unit": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS},
     "orders": {"GET": LOGGED_IN, "POST": BUYERS},
     "orders-create-pending": {"POST": BUYERS},
+    "orders-plan": {"POST": LOGGED_IN},
     "order": {"GET": LOGGED_IN},
     "order-confirm": dict.fromkeys(_ACTION, BUYERS),
     "order-cancel": dict.fromkeys(_ACTION, BUYERS),

@@ -195,6 +195,9 @@ SPECTACULAR_SETTINGS = {
 
 # ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
 WORKBOX_EVENT_LISTENERS: list[str] = []
+# Who knows what is to come: `(product ids) → rows with product_id, quantity, expected_on`. Order plans ask, and may not
+# know purchasing (docs/decisions/0009).
+WORKBOX_INBOUND = "purchasing.queries.incoming"
 # Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
 WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower"]
 

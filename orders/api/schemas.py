@@ -74,6 +74,43 @@ class PlaceShape(Shape):
     plan = s.CharField(required=False, help_text="The token of `POST /orders/plan`: exactly this sourcing, or 409.")
 
 
+class PlanShape(Shape):
+    """What an order would hold."""
+
+    items = ItemShape(many=True)
+    warehouse_id = s.IntegerField(required=False, help_text="Ship from here only.")
+
+
+class SourceShape(Shape):
+    """So much from this warehouse."""
+
+    warehouse_id = s.IntegerField()
+    quantity = s.FloatField()
+
+
+class PlannedLineShape(Shape):
+    """One line: where it would come from, or how much is short and until when."""
+
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    quantity = s.FloatField()
+    unit_price = s.FloatField()
+    available = s.FloatField()
+    short = s.FloatField()
+    earliest_on = s.DateField(allow_null=True, help_text="Null: nothing that would make up for it is on order.")
+    sources = SourceShape(many=True)
+
+
+class PlanAnswerShape(Shape):
+    """A plan and its token."""
+
+    plan = s.CharField(help_text="Order or confirm with it.")
+    is_complete = s.BooleanField()
+    total_amount = s.FloatField()
+    items = PlannedLineShape(many=True)
+
+
 class ConfirmShape(Shape):
     """An empty body, or the plan that was agreed to."""
 

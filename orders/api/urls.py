@@ -7,6 +7,7 @@ ORDER = r"orders/(?P<order_id>[0-9]{1,18})"
 urlpatterns = [
     route("orders", views.OrdersView.as_view(), "orders"),
     route("orders/create_order", views.PendingOrdersView.as_view(), "orders-create-pending"),
+    route("orders/plan", views.PlanView.as_view(), "orders-plan"),
     route(ORDER, views.OrderView.as_view(), "order"),
     route(f"{ORDER}/confirm", views.ConfirmView.as_view(), "order-confirm"),
     route(f"{ORDER}/cancel", views.CancelView.as_view(), "order-cancel"),

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import ORDERS_FULFIL, ORDERS_MANAGE, ORDERS_PLACE, ORDERS_READ
+from accounts.capabilities import CATALOG_READ, ORDERS_FULFIL, ORDERS_MANAGE, ORDERS_PLACE, ORDERS_READ
 from accounts.principal import Principal
 from inventory.errors import InsufficientStock, PlanOutdated
 from orders import plans, services
@@ -20,6 +20,8 @@ from orders.api.schemas import (
     ConfirmShape,
     OrderShape,
     PlaceShape,
+    PlanAnswerShape,
+    PlanShape,
     ReturnShape,
     SaleShape,
     SellShape,
@@ -31,7 +33,16 @@ from orders.errors import OrderUnknown
 from orders.queries import ORDER_ORDER, OrderFilter, find_orders, find_sales, find_timeline, sale_rows, timeline_rows
 from orders.services import LINES_MAX, Item, PlacedOrder
 from orders.states import OrderStatus
-from workbox.core.api import ActionView, ApiView, Page, check_if_match, conditional, read_object, read_page
+from workbox.core.api import (
+    ActionView,
+    ApiView,
+    Page,
+    check_if_match,
+    conditional,
+    json_response,
+    read_object,
+    read_page,
+)
 from workbox.core.errors import Forbidden
 from workbox.core.numbers import to_json
 from workbox.core.reading import Fields, Query
@@ -76,6 +87,24 @@ ORDER_EXAMPLE = {
     "cancelled_at": None,
     "hold_expires_at": None,
     "updated_at": "2026-01-15T10:30:00Z",
+}
+PLAN_EXAMPLE = {
+    "plan": "b1946ac92492d2347c6235b4",
+    "is_complete": False,
+    "total_amount": 1999.98,
+    "items": [
+        {
+            "product_id": 1,
+            "sku": "LAPTOP-001",
+            "name": "Laptop",
+            "quantity": 2,
+            "unit_price": 999.99,
+            "available": 1,
+            "short": 1,
+            "earliest_on": "2026-01-22",
+            "sources": [],
+        }
+    ],
 }
 PENDING_EXAMPLE = ORDER_EXAMPLE | {"status": "pending", "confirmed_at": None}
 STEP_EXAMPLE = {
@@ -164,6 +193,31 @@ def replanned(
             "The stock has moved since the plan was made; nothing was changed. Look at the new plan.",
             extra={"new_plan": plan.as_dict()},
         ) from error
+
+
+class PlanView(ApiView):
+    """Looks at what placing an order would do."""
+
+    required_capabilities = {"POST": CATALOG_READ}
+
+    @extend_schema(
+        summary="Plan an order",
+        description=(
+            "Where each line would ship from, what is short, and when what is on order makes up for it. Nothing is"
+            " promised. Order or confirm with the answer's `plan` to get exactly this sourcing, or a 409 with a new"
+            " plan."
+        ),
+        request=PlanShape,
+        responses={200: PlanAnswerShape},
+        examples=[asked({"items": [{"product_id": 1, "quantity": 2}]}), answered(PLAN_EXAMPLE)],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Plan an order."""
+        fields = Fields(read_object(request))
+        warehouse_id = fields.identifier("warehouse_id")
+        lines = read_lines(fields.objects("items", most=LINES_MAX), fields)
+        fields.check()
+        return json_response(plans.plan_order(resolve(lines), warehouse_id=warehouse_id).as_dict())
 
 
 class OrdersView(PlacingView):

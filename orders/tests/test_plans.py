@@ -1,6 +1,7 @@
 """Plans: where an order would ship from; ordering by a plan that no longer holds changes nothing."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -103,3 +104,28 @@ def test_damaged_goods_go_aside_or_are_written_off(
     assert lamp.levels.get(warehouse=quarantine).on_hand == 1
     wrong = clerk("POST", f"orders/{sell()}/return", {"items": [back | {"condition": "so-so"}]})
     assert (wrong.status_code, list(wrong.json()["fields"])) == (422, ["items.0.condition"])
+
+
+def test_what_is_on_order_tells_the_earliest_day(make_product: MakeProduct, main: Warehouse, manager: Api) -> None:
+    lamp, chair = make_product("Lamp", stock=1), make_product("Chair", stock=1)
+    vendor = manager("POST", "vendors", {"name": "Northwind Mill"}).json()["id"]
+    today = datetime.now(UTC).date()
+    for days, quantity in ((9, 5), (3, 2)):
+        order = {
+            "vendor_id": vendor,
+            "items": [{"product_id": lamp.pk, "quantity": quantity, "unit_cost": 1}],
+            "expected_on": (today + timedelta(days=days)).isoformat(),
+        }
+        made = manager("POST", "purchase-orders", order).json()["id"]
+        assert manager("POST", f"purchase-orders/{made}/send").status_code == 200
+
+    def earliest(product: Product, quantity: int) -> str | None:
+        plan = manager("POST", "orders/plan", items(product, quantity))
+        assert plan.status_code == 200, plan.content
+        return plan.json()["items"][0]["earliest_on"]
+
+    assert earliest(lamp, 1) == today.isoformat()
+    assert earliest(lamp, 3) == (today + timedelta(days=3)).isoformat()
+    assert earliest(lamp, 4) == (today + timedelta(days=9)).isoformat()
+    assert earliest(lamp, 9) is None
+    assert earliest(chair, 2) is None

@@ -101,7 +101,7 @@ class OfferShape(Shape):
     reason = s.CharField()
 
 
-class ComparisonShape(Shape):
+class VendorComparisonShape(Shape):
     """Every current offer for a product, cheapest at the door first."""
 
     product_id = s.IntegerField()

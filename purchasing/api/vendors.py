@@ -12,7 +12,7 @@ from inventory.errors import ProductUnknown
 from inventory.models import Product
 from purchasing.api.bodies import offer_body, read_price, read_vendor
 from purchasing.api.schemas import (
-    ComparisonShape,
+    VendorComparisonShape,
     VendorLeadTimeShape,
     VendorPriceShape,
     VendorPriceWriteShape,
@@ -339,7 +339,7 @@ class ProductVendorsView(ApiView):
             " Recommended is the cheapest; among offers within 3 % of it the fastest."
         ),
         parameters=[in_path("product_id"), in_query("quantity", float, text="Default 1.")],
-        responses={200: ComparisonShape},
+        responses={200: VendorComparisonShape},
         examples=[answered(COMPARISON_EXAMPLE)],
     )
     def get(self, request: Request, product_id: str) -> HttpResponse:
