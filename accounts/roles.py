@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 BUSINESS_APPS = frozenset({"inventory", "orders", "purchasing", "insights"})
+MANAGER_APPS = BUSINESS_APPS | {"webhooks"}
 CLERK_CHANGES = frozenset({"inventory", "orders"})
 MANAGER_MAY_WITH_USERS = frozenset({"view_user", "add_user", "change_user"})
 
@@ -71,7 +72,7 @@ def role_has_model_permission(role: str, *, app_label: str, codename: str) -> bo
     if role == Role.ADMIN:
         return True
     if role == Role.MANAGER:
-        return app_label in BUSINESS_APPS or (app_label == "accounts" and codename in MANAGER_MAY_WITH_USERS)
+        return app_label in MANAGER_APPS or (app_label == "accounts" and codename in MANAGER_MAY_WITH_USERS)
     if role == Role.CLERK:
         return (viewing and app_label in BUSINESS_APPS | {"core"}) or (
             codename.startswith("change_") and app_label in CLERK_CHANGES

@@ -43,6 +43,8 @@ from tests.browser import world
 from workbox.core import events
 from workbox.core.admin import COUNT_MAX, CappedPaginator, money_text, quantity_text, signed_text
 from workbox.core.models import Event, EventCursor, IdempotencyKey
+from workbox.webhooks.models import Endpoint
+from workbox.webhooks.services import new_secret, send_test
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -58,6 +60,7 @@ SEES = {
     "purchasing": STAFF,
     "core": {"clerk", "analyst", "admin"},
     "accounts": {"manager", "analyst", "admin"},
+    "webhooks": {"manager", "admin"},
     "axes": {"admin"},
     "django_celery_beat": {"admin"},
     "accounts.refreshtoken": {"analyst", "admin"},
@@ -77,6 +80,7 @@ ADDS = {
     "purchasing.vendor": WRITERS,
     "purchasing.purchaseorder": WRITERS,
     "accounts.user": WRITERS,
+    "webhooks.endpoint": WRITERS,
 }
 READ_ONLY = (
     "inventory.stocklevel",
@@ -94,6 +98,7 @@ READ_ONLY = (
     "core.eventcursor",
     "core.idempotencykey",
     "axes.accessattempt",
+    "webhooks.delivery",
 )
 HAS_HISTORY = (
     "inventory.product",
@@ -122,6 +127,8 @@ def shop(db: None) -> None:
     crontab = CrontabSchedule.objects.create(minute="0", hour="3")
     PeriodicTask.objects.create(name="nightly", task="inventory.verify_stock", crontab=crontab)
     sales.rebuild()
+    Endpoint.objects.create(url="https://example.com/hook", topics=["stock"], secret=new_secret())
+    send_test(Endpoint.objects.get().pk)
 
 
 def browser(role: str, **options: Any) -> Client:

@@ -83,6 +83,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Event log", "feed", "core_event"),
             ("Log readers", "radio_button_checked", "core_eventcursor"),
             ("Idempotency keys", "fingerprint", "core_idempotencykey"),
+            ("Webhooks", "webhook", "webhooks_endpoint"),
+            ("Webhook deliveries", "outbox", "webhooks_delivery"),
             ("Scheduled jobs", "schedule", "django_celery_beat_periodictask"),
         ),
     ),

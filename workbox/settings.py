@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "orders",
     "purchasing",
     "insights",
+    "workbox.webhooks.apps.WebhooksConfig",
     "workbox.apps.WorkBoxConfig",
 ]
 # API paths pass through the first four only: what belongs to a browser session costs a program nothing.
@@ -199,7 +200,12 @@ WORKBOX_EVENT_LISTENERS: list[str] = []
 # know purchasing (docs/decisions/0009).
 WORKBOX_INBOUND = "purchasing.queries.incoming"
 # Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
-WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower"]
+WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower", "workbox.webhooks.services.FOLLOWER"]
+
+# ---- webhooks: what may be called ------------------------------------------------------------------------------------
+WEBHOOKS_ALLOW_HTTP = env.bool("WEBHOOKS_ALLOW_HTTP", default=False)
+# Private networks that may be reached all the same.
+WEBHOOKS_ALLOW_NETWORKS = env.list("WEBHOOKS_ALLOW_NETWORKS", default=[])
 
 # ---- jobs ------------------------------------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL or "filesystem://localhost//")
@@ -221,6 +227,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # The live process follows the log all the time; this is for an installation that runs none.
+    "webhooks-deliver": {"task": "webhooks.deliver_due", "schedule": 5.0},
+    "webhooks-housekeeping": {"task": "webhooks.housekeeping", "schedule": crontab(hour=3, minute=20)},
     "core-follow": {"task": "workbox.core.follow", "schedule": 60.0},
     "inventory-expired-holds": {"task": "inventory.release_expired_holds", "schedule": 60.0},
     "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},

@@ -17,6 +17,7 @@ api: list[URLPattern] = [
         "purchasing.api.urls",
         "insights.api.urls",
         "accounts.api.urls",
+        "workbox.webhooks.api.urls",
         "workbox.core.urls",
     )
     for one in import_module(module).urlpatterns

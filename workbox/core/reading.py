@@ -161,6 +161,19 @@ class Fields:
             return None
         return moment
 
+    def texts(self, name: str, *, most: int, max_length: int) -> list[str]:
+        """A list of at most `most` texts; missing: an empty one."""
+        raw = self._values.get(name)
+        if raw is None:
+            return []
+        if not isinstance(raw, list) or not all(isinstance(one, str) and len(one) <= max_length for one in raw):
+            self.fault(name, f"must be a list of texts of at most {max_length} characters")
+            return []
+        if len(raw) > most:
+            self.fault(name, f"at most {most}")
+            return []
+        return [one.strip() for one in raw]
+
     def objects(self, name: str, *, most: int) -> list[dict[str, Any]]:
         """A list of at most `most` JSON objects; missing: an empty one."""
         raw = self._values.get(name)
