@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libmariadb3 mar
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY --chown=workbox . .
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 WORKBOX_VAR_DIR=/var/lib/workbox
+ENV STATIC_MANIFEST=true PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 WORKBOX_VAR_DIR=/var/lib/workbox
 RUN mkdir -p /var/lib/workbox && chown workbox /var/lib/workbox \
     && SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(48))')" python manage.py collectstatic --noinput
 USER workbox

@@ -385,6 +385,28 @@ def test_003_products_inventory_sales(send: Send, make_product: Callable[..., An
     assert ok(send("GET", "/inventory/?skip=0&limit=100"))["count"] == 1
 
 
+def test_003_analytics(send: Send, make_product: Callable[..., Any]) -> None:
+    product = make_product("Chair", stock=20, price="50", category="Furniture")
+    ok(send("POST", "/sales/", json.dumps({"product_id": product.pk, "quantity": 2})), 201)
+    figures = ok(send("GET", "/sales/analytics"))
+    assert (figures["total_revenue"], figures["total_sales"], figures["average_order_value"]) == (100, 1, 100)
+    for period in ("daily", "weekly", "monthly", "annual"):
+        compared = ok(send("GET", f"/sales/revenue/comparison?period={period}"))
+        assert (compared["period"], compared["current_revenue"], compared["previous_revenue"]) == (period, 100, 0)
+        assert compared["change_percentage"] is None
+    assert [
+        (row["category"], row["total_revenue"], row["total_sales"]) for row in ok(send("GET", "/sales/by-category"))
+    ] == [("Furniture", 100, 1)]
+    trends = ok(send("GET", "/insights/sales-trends?days=7"))
+    assert (len(trends["daily_breakdown"]), trends["daily_breakdown"][-1]["sales"]) == (7, 100)
+    (category,) = ok(send("GET", "/insights/category-performance"))
+    assert (category["orders"], category["revenue"], category["avg_order_value"]) == (1, 100, 100)
+    (row,) = ok(send("GET", "/insights/stock-management"))["results"]
+    assert (row["product"], row["current_stock"], row["status"]) == ("Chair", 18, "Good")
+    snapshot = ok(send("GET", "/analytics/snapshot"))
+    assert (snapshot["daily_snapshot"]["today_sales"], snapshot["top_performers"][0]["revenue"]) == (100, 100)
+
+
 # ---- 004 mini order API ----------------------------------------------------------------------------------------------
 def test_004_products(send: Send) -> None:
     made = ok(

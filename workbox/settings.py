@@ -124,6 +124,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_ITERATIONS = env.int("PASSWORD_ITERATIONS", default=1_000_000)
+PASSWORD_HASHERS = ["accounts.hashers.ChosenCostHasher"]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = "/admin/"
 ACCESS_TOKEN_EXPIRE_MINUTES = env.int("ACCESS_TOKEN_EXPIRE_MINUTES", default=15)
@@ -201,6 +203,8 @@ WORKBOX_EVENT_LISTENERS: list[str] = []
 WORKBOX_INBOUND = "purchasing.queries.incoming"
 # Who follows the log outside of it, with a cursor of their own (`workbox.core.followers.Follower` objects).
 WORKBOX_FOLLOWERS: list[str] = ["insights.sales.follower", "workbox.webhooks.services.FOLLOWER"]
+if env.bool("WORKBOX_LOG_FACTS", default=False):
+    WORKBOX_FOLLOWERS.append("workbox.core.facts_log.FOLLOWER")
 
 # ---- webhooks: what may be called ------------------------------------------------------------------------------------
 WEBHOOKS_ALLOW_HTTP = env.bool("WEBHOOKS_ALLOW_HTTP", default=False)
@@ -241,10 +245,14 @@ CELERY_BEAT_SCHEDULE = {
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "static"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if env.bool("STATIC_MANIFEST", default=False)
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
 }
 WHITENOISE_USE_FINDERS = True  # the embedded set needs no collectstatic step
 WHITENOISE_MAX_AGE = 3600
