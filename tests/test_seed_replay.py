@@ -69,7 +69,7 @@ def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[ServerProc
 
 
 @pytest.fixture
-def live_server(db: None) -> Iterator[ServerProcess]:
+def own_server(db: None) -> Iterator[ServerProcess]:
     """A server of its own: a log that is emptied under a tailer would be a log that lost facts."""
     with serving(1) as (found,):
         yield found
@@ -106,14 +106,14 @@ def test_a_documents_examples_work_on_a_running_server(
 
 
 def test_every_connected_client_sees_an_order_as_the_document_prints_it(
-    live_server: ServerProcess, make_product: Callable[..., Product], make_user: Callable[..., User]
+    own_server: ServerProcess, make_product: Callable[..., Product], make_user: Callable[..., User]
 ) -> None:
     laptop, bag = make_product("Laptop", stock=50, price="999.99"), make_product("Bag", stock=5, price="30")
     user = make_user("manager")
     token = issue_pair(user).access
     header = {"Authorization": f"Bearer {token}"}
     with ExitStack() as stack:
-        sockets = [stack.enter_context(connect(live_server.ws, additional_headers=header)) for _ in range(3)]
+        sockets = [stack.enter_context(connect(own_server.ws, additional_headers=header)) for _ in range(3)]
         for socket in sockets:
             assert json.loads(socket.recv(timeout=10))["type"] == "hello"
             socket.send(json.dumps({"action": "subscribe", "topics": ["stock", "orders"]}))
@@ -122,7 +122,7 @@ def test_every_connected_client_sees_an_order_as_the_document_prints_it(
             "user_id": user.pk,
             "items": [{"inventory_id": laptop.pk, "quantity": 2}, {"inventory_id": bag.pk, "quantity": 1}],
         }
-        assert HttpApi(live_server.http, token)("POST", "/orders/", body).status_code == 201
+        assert HttpApi(own_server.http, token)("POST", "/orders/", body).status_code == 201
         for socket in sockets:
             frames: list[dict[str, Any]] = []
             while not frames or frames[-1]["type"] != "order_placed":
@@ -139,11 +139,11 @@ def test_every_connected_client_sees_an_order_as_the_document_prints_it(
 
 @pytest.mark.parametrize("path", ["/ws/dashboard", "/api/v1/analytics/ws/dashboard", "/analytics/ws/dashboard/"])
 def test_the_dashboard_socket_shows_the_documents_keys(
-    path: str, live_server: ServerProcess, make_product: Callable[..., Product], make_user: Callable[..., User]
+    path: str, own_server: ServerProcess, make_product: Callable[..., Product], make_user: Callable[..., User]
 ) -> None:
     make_product("Lamp", stock=3)
     header = {"Authorization": f"Bearer {issue_pair(make_user('manager')).access}"}
-    with connect(live_server.ws.removesuffix("/ws") + path, additional_headers=header) as socket:
+    with connect(own_server.ws.removesuffix("/ws") + path, additional_headers=header) as socket:
         frame = json.loads(socket.recv(timeout=10))
         while "daily_snapshot" not in frame:
             frame = json.loads(socket.recv(timeout=10))
