@@ -1,10 +1,8 @@
 """The documentation says what is there: words, settings, frames, commands and links are looked up in the code."""
 
 import re
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -13,11 +11,10 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.management import get_commands
 from django.db.models import Model
 
-from inventory.events import inventory_update, product_updated, transfer_updated
-from orders.events import order_placed, order_updated, return_booked
-from purchasing.events import purchase_order_updated
+from workbox import realtime
 from workbox.core import stream
 from workbox.core.events import NewEvent
+from workbox.management.commands import realtime as documents
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,37 +53,21 @@ def test_the_example_environment_lists_every_setting() -> None:
 
 
 def frames() -> dict[str, NewEvent]:
-    level = [(1, ONE, ONE)]
-    product: dict[str, Any] = {"product_id": 1, "sku": "S", "name": "N", "price": ONE}
-    item = {"inventory_id": 1, "name": "N", "quantity": ONE, "unit_price": ONE}
-    made = [
-        inventory_update(**product, on_hand=ONE, reserved=ONE, available=ONE, version=1, levels=level),
-        product_updated(**product, is_active=True),
-        transfer_updated(
-            transfer_id=1,
-            status="in_transit",
-            previous_status="pending",
-            reference="",
-            from_warehouse_id=1,
-            to_warehouse_id=2,
-            items=[{"inventory_id": 1, "name": "N", "quantity": ONE, "received": ONE, "lost": ONE, "damaged": ONE}],
-        ),
-        order_placed(order_id=1, user_id=1, status="confirmed", total_amount=ONE, items=[item]),
-        order_updated(order_id=1, user_id=1, status="shipped", previous_status="confirmed", total_amount=ONE),
-        return_booked(
-            reference="C1", customer_id=1, refund_amount=ONE, returned_at=datetime.now(UTC), returned=[], reason=""
-        ),
-        purchase_order_updated(
-            order_id=1,
-            vendor_id=1,
-            warehouse_id=1,
-            status="sent",
-            previous_status="draft",
-            total_amount=ONE,
-            expected_on=None,
-        ),
-    ]
-    return {event.type: event for event in made}
+    return {frame.example.type: frame.example for frame in realtime.FRAMES}
+
+
+def test_the_protocol_documents_are_what_the_code_sends() -> None:
+    made = documents.page(), documents.document()
+    assert made == (documents.PAGE.read_text(), documents.DOCUMENT.read_text()), "run manage.py realtime --write"
+
+
+def test_every_fact_the_source_tells_is_in_the_documents() -> None:
+    told = set()
+    for room in ("accounts", "inventory", "orders", "purchasing", "insights"):
+        for path in (ROOT / room).rglob("*.py"):
+            if "tests" not in path.parts:
+                told |= set(re.findall(r'NewEvent\(\s*"(\w+)"', path.read_text()))
+    assert told - {"access_changed"} == set(frames())
 
 
 def test_the_protocol_page_shows_every_frame_with_its_keys() -> None:

@@ -35,7 +35,9 @@ class Answer:
 
 
 class HttpApi(Api):
-    """`tests.client.Api` over the network."""
+    """`tests.client.Api` over the network; `sent` counts what all of them sent."""
+
+    sent = 0
 
     def __init__(self, base: str, token: str | None = None, user: Any = None) -> None:
         super().__init__(token, user)
@@ -49,6 +51,7 @@ class HttpApi(Api):
         return self._send("POST", path, body.encode(), "application/x-www-form-urlencoded", {})
 
     def _send(self, method: str, path: str, body: bytes | None, kind: str, headers: dict[str, str]) -> Answer:
+        HttpApi.sent += 1
         where = path if path.startswith("/") else f"/api/v1/{path}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(
@@ -102,7 +105,9 @@ def test_a_documents_examples_work_on_a_running_server(
     given: dict[str, Any] = {"send": send, "spelled": spelled, "manager": manager, "main": main}
     given |= {"path": "/api/v1/metrics", "method": "PATCH"}  # what a scenario varies itself: the document's own way
     wanted = inspect.signature(scenario).parameters
+    before = HttpApi.sent
     scenario(**{one: given[one] if one in given else request.getfixturevalue(one) for one in wanted})
+    assert HttpApi.sent > before, "the scenario went past the server"
 
 
 def test_every_connected_client_sees_an_order_as_the_document_prints_it(

@@ -1,0 +1,228 @@
+"""The live protocol as documents: what docs/realtime.md and docs/asyncapi.json say of frames is made here.
+
+Each frame is an example built by the function that the services themselves call, so a key that is added there is
+missing in the documents until `manage.py realtime --write` has run; a test says so.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from inventory.events import inventory_update, product_updated, transfer_updated
+from orders.events import order_placed, order_updated, return_booked
+from purchasing.events import purchase_order_updated
+from workbox.core.events import PLACES, Fact, NewEvent
+from workbox.core.numbers import to_json
+from workbox.core.stream import TOPICS
+
+BEGIN, END = "<!-- frames: made by manage.py realtime --write -->", "<!-- end of frames -->"
+AT = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One kind of frame: an example, and in words when it is told and to whom."""
+
+    example: NewEvent
+    told: str
+
+
+FRAMES = (
+    Frame(
+        inventory_update(
+            product_id=1,
+            sku="LAPTOP-001",
+            name="Laptop",
+            price=Decimal("999.99"),
+            on_hand=Decimal(50),
+            reserved=Decimal(2),
+            available=Decimal(48),
+            version=7,
+            levels=[(1, Decimal(50), Decimal(2))],
+        ),
+        "sent for every change of a product's stock and of its price or name. `stock_quantity` is what is available\n"
+        "to order, `on_hand` what is physically there, `version` grows with each change of stock: an older one than\n"
+        "you know is old news.",
+    ),
+    Frame(
+        order_placed(
+            order_id=1,
+            user_id=1,
+            total_amount=Decimal("2029.98"),
+            status="confirmed",
+            items=[
+                {"inventory_id": 1, "name": "Laptop", "quantity": Decimal(2), "unit_price": Decimal("999.99")},
+                {"inventory_id": 2, "name": "Bag", "quantity": Decimal(1), "unit_price": Decimal(30)},
+            ],
+        ),
+        "customers hear of their own orders, staff of all.",
+    ),
+    Frame(
+        order_updated(
+            order_id=1,
+            user_id=1,
+            status="shipped",
+            previous_status="confirmed",
+            total_amount=Decimal("2029.98"),
+        ),
+        "confirmed, shipped (with `shipped`), delivered, returned (with `returned` and `reason`), cancelled (with\n"
+        "`reason`).",
+    ),
+    Frame(
+        return_booked(
+            reference="C536379",
+            customer_id=7,
+            refund_amount=Decimal("27.5"),
+            returned_at=AT,
+            returned=[{"inventory_id": 1, "quantity": Decimal(1)}],
+            reason="Credit note",
+        ),
+        "for staff; an imported credit note that belongs to no order we know.",
+    ),
+    Frame(
+        product_updated(product_id=1, sku="LAPTOP-001", name="Laptop", price=Decimal("999.99"), is_active=True),
+        "a product was made, edited, retired or restored.",
+    ),
+    Frame(
+        transfer_updated(
+            transfer_id=1,
+            status="completed",
+            previous_status="in_transit",
+            reference="TRANS-001",
+            from_warehouse_id=1,
+            to_warehouse_id=2,
+            items=[
+                {
+                    "inventory_id": 1,
+                    "name": "Laptop",
+                    "quantity": Decimal(10),
+                    "received": Decimal(8),
+                    "lost": Decimal(1),
+                    "damaged": Decimal(1),
+                }
+            ],
+        ),
+        "a transfer was made (`previous_status` null), dispatched, completed or cancelled. What it did to the stock\n"
+        "comes as `inventory_update` frames.",
+    ),
+    Frame(
+        purchase_order_updated(
+            order_id=12,
+            vendor_id=1,
+            warehouse_id=1,
+            status="sent",
+            previous_status="draft",
+            total_amount=Decimal("129.9"),
+            expected_on=date(2026, 1, 22),
+        ),
+        "for staff; drafted (`previous_status` null), edited, sent, received (with `received` and `receipt_id`, after\n"
+        "the `inventory_update` of each product), closed short (with `closed_short` and `reason`), cancelled (with\n"
+        "`reason`).",
+    ),
+)
+
+
+def example(frame: Frame, place: int) -> str:
+    """The frame as a client receives it, as the `place`-th of the documents' examples."""
+    event = frame.example
+    fact = Fact(
+        (42 + place) * PLACES, 42 + place, event.type, event.topic, event.subject_id, event.owner_id,
+        event.warehouse_id, to_json(event.payload).decode(), AT,
+    )  # fmt: skip
+    return fact.frame()
+
+
+def markdown() -> str:
+    """The frames' part of docs/realtime.md."""
+    parts = [
+        f"```json\n{example(frame, place)}\n```\n\ntopic `{frame.example.topic}`; {frame.told}"
+        for place, frame in enumerate(FRAMES)
+    ]
+    return "\n\n".join([BEGIN, *parts, END])
+
+
+def asyncapi(version: str) -> dict[str, Any]:
+    """The protocol as an AsyncAPI 3.0 document."""
+    messages = {
+        frame.example.type: {
+            "name": frame.example.type,
+            "title": frame.example.type.replace("_", " ").capitalize(),
+            "summary": frame.told.replace("\n", " "),
+            "tags": [{"name": frame.example.topic}],
+            "contentType": "application/json",
+            "payload": _schema(orjson.loads(example(frame, place)), kind=frame.example.type),
+            "examples": [{"payload": orjson.loads(example(frame, place))}],
+        }
+        for place, frame in enumerate(FRAMES)
+    }
+    subscribe = {
+        "name": "subscribe",
+        "summary": "Listen to topics, from a cursor on; say nothing for a second to hear everything from now.",
+        "payload": {
+            "type": "object",
+            "required": ["action"],
+            "properties": {
+                "action": {"const": "subscribe"},
+                "topics": {"type": "array", "items": {"enum": sorted(TOPICS)}},
+                "since": {"type": "integer", "minimum": 0},
+            },
+        },
+    }
+    channel = {"$ref": "#/channels/live"}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "WorkBox live stream",
+            "version": version,
+            "description": "Facts about stock and orders as they become true; nothing is lost between two cursors.",
+        },
+        "servers": {
+            "shop": {
+                "host": "localhost:8000",
+                "protocol": "ws",
+                "security": [{"$ref": "#/components/securitySchemes/bearer"}],
+            }
+        },
+        "channels": {
+            "live": {
+                "address": "/ws",
+                "messages": {
+                    name: {"$ref": f"#/components/messages/{name}"} for name in [*messages, "subscribe"]
+                },
+            }
+        },
+        "operations": {
+            "hear": {
+                "action": "send",
+                "channel": channel,
+                "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in messages],
+            },
+            "subscribe": {
+                "action": "receive",
+                "channel": channel,
+                "messages": [{"$ref": "#/channels/live/messages/subscribe"}],
+            },
+        },
+        "components": {
+            "messages": messages | {"subscribe": subscribe},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }  # fmt: skip
+
+
+def _schema(value: Any, *, kind: str = "") -> dict[str, Any]:
+    """What an example tells about its type; more keys than it shows may come."""
+    if isinstance(value, dict):
+        own = {name: _schema(one) for name, one in value.items()}
+        if kind:
+            own["type"] = {"const": kind}
+        return {"type": "object", "required": list(value), "properties": own}
+    if isinstance(value, list):
+        return {"type": "array", "items": _schema(value[0]) if value else {}}
+    if value is None:
+        return {}
+    names = {bool: "boolean", int: "number", float: "number", str: "string"}
+    return {"type": names[type(value)]}
