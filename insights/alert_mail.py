@@ -52,6 +52,6 @@ def _sent(address: str, alerts: list[Alert]) -> bool:
     try:
         message.send()
     except (SMTPException, OSError) as error:
-        log.error("alert_mail_failed", recipient=address, error=str(error))  # noqa: TRY400  (the reason is enough)
+        log.error("alert_mail_failed", recipient=address, error=str(error))
         return False
     return True

@@ -292,9 +292,7 @@ def snooze(alert_id: int, *, until: datetime) -> None:
 def resolve(alert_id: int, *, note: str = "", actor_id: int | None = None) -> None:
     """It is over, because somebody says so. Raises NotFound, Conflict when it is resolved already."""
     alert = _hold_open(alert_id)
-    events.append(
-        end_alerts([alert], note=note, resolution=Alert.Resolution.BY_HAND.value, actor_id=_actor(actor_id))
-    )
+    events.append(end_alerts([alert], note=note, resolution=Alert.Resolution.BY_HAND.value, actor_id=_actor(actor_id)))
 
 
 def _hold_open(alert_id: int) -> Alert:

@@ -79,7 +79,9 @@ def _moved_since(first: date, product_ids: Iterable[int]) -> dict[int, dict[date
 def lead_times_days(product_ids: Iterable[int]) -> dict[int, int]:
     """The shortest lead time an active vendor quotes, per product that has one."""
     rows = VendorPrice.objects.filter(product_id__in=list(product_ids), is_current=True, vendor__is_active=True)
-    return dict(rows.order_by().values("product_id").annotate(days=Min("lead_time_days")).values_list("product_id", "days"))
+    return dict(
+        rows.order_by().values("product_id").annotate(days=Min("lead_time_days")).values_list("product_id", "days")
+    )
 
 
 # ---- what is unusual -------------------------------------------------------------------------------------------------

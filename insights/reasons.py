@@ -1,4 +1,4 @@
-"""Why an alert is raised: what is wrong with a product, in numbers and in words. Pure: nothing is read or written here."""
+"""Why an alert is raised: what is wrong with a product, in numbers and in words. Nothing is read or written here."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -119,8 +119,8 @@ def depletion(
         product,
         _cut(f"{product} runs out in {plain(left)} days, on {on}", TITLE_LENGTH),
         _cut(
-            f"{plain(available)} of {product} can be ordered and {rate} are sold a day (28-day mean of the days it was in"
-            f" stock): used up on {on}{lead}.",
+            f"{plain(available)} of {product} can be ordered and {rate} are sold a day (28-day mean of the days it was"
+            f" in stock): used up on {on}{lead}.",
             MESSAGE_LENGTH,
         ),
         available,
@@ -154,7 +154,13 @@ def sales_spike(product: Named, *, units: Decimal, day: date, mean: Decimal, lim
 
 
 def write_off(
-    product: Named, *, units: Decimal, before: Decimal, limit: Decimal, place: tuple[int, str], movement: tuple[int, date]
+    product: Named,
+    *,
+    units: Decimal,
+    before: Decimal,
+    limit: Decimal,
+    place: tuple[int, str],
+    movement: tuple[int, date],
 ) -> Reason:
     """An adjustment took away a large part of what stood there; critical when it took all of it.
 
@@ -166,8 +172,8 @@ def write_off(
         product,
         _cut(f"{product}: {plain(units)} of {plain(before)} written off in {place[1]}", TITLE_LENGTH),
         _cut(
-            f"Movement {movement[0]} took {plain(units)} of the {plain(before)} {product} in {place[1]} off the books on"
-            f" {movement[1]}; above {plain(limit)} it counts as unusual.",
+            f"Movement {movement[0]} took {plain(units)} of the {plain(before)} {product} in {place[1]} off the books"
+            f" on {movement[1]}; above {plain(limit)} it counts as unusual.",
             MESSAGE_LENGTH,
         ),
         units,

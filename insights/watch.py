@@ -102,9 +102,7 @@ def _held(ids: Sequence[int]) -> Iterator[Product]:
 
 
 def _low_stock(product: Product) -> Reason | None:
-    return reasons.low_stock(
-        named(product), available=product.stock.available, threshold=product.reorder_threshold
-    )
+    return reasons.low_stock(named(product), available=product.stock.available, threshold=product.reorder_threshold)
 
 
 def _outlook(settings: AlertSettings) -> Outlook:

@@ -22,8 +22,8 @@ from accounts import tokens
 from accounts.models import ActivityLog, User
 from conftest import PASSWORD
 from insights import sales
-from insights.models import AlertSettings
 from insights.dashboard import growth_text
+from insights.models import AlertSettings
 from inventory.models import (
     Barcode,
     Category,

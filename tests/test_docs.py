@@ -14,7 +14,6 @@ from django.core.management import get_commands
 from django.db.models import Model
 
 from insights.events import RAISED, RESOLVED, UPDATED, alert_event
-from insights.events import RAISED, RESOLVED, UPDATED, alert_event
 from inventory.events import inventory_update, product_updated, transfer_updated
 from orders.events import order_placed, order_updated, return_booked
 from purchasing.events import purchase_order_updated
@@ -88,19 +87,11 @@ def frames() -> dict[str, NewEvent]:
             expected_on=None,
         ),
     ]
-    wrong: dict[str, Any] = {"product_id": 1, "sku": "S", "product": "N", "warehouse_id": None, "title": "T", "message": "M"}
+    wrong: dict[str, Any] = {"product_id": 1, "sku": "S", "product": "N", "warehouse_id": None}
     made += [
         alert_event(
             kind, alert_id=1, alert_type="low_stock", severity="warning", status="active", **wrong,
-            current_quantity=ONE, threshold=ONE,
-        )
-        for kind in (RAISED, UPDATED, RESOLVED)
-    ]  # fmt: skip
-    wrong: dict[str, Any] = {"product_id": 1, "sku": "S", "product": "N", "warehouse_id": None, "title": "T", "message": "M"}
-    made += [
-        alert_event(
-            kind, alert_id=1, alert_type="low_stock", severity="warning", status="active", **wrong,
-            current_quantity=ONE, threshold=ONE,
+            title="T", message="M", current_quantity=ONE, threshold=ONE,
         )
         for kind in (RAISED, UPDATED, RESOLVED)
     ]  # fmt: skip

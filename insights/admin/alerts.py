@@ -123,8 +123,8 @@ class AlertAdmin(ReadOnlyAdmin):
             "What became of it",
             {
                 "fields": [
-                    ("raised_at", "last_seen_at"), ("times_raised", "mailed_at"), ("acknowledged_at", "acknowledged_by"),
-                    ("resolved_at", "resolved_by"), ("resolution", "note"), "snoozed_until",
+                    ("raised_at", "last_seen_at"), ("times_raised", "mailed_at"),
+                    ("acknowledged_at", "acknowledged_by"), ("resolved_at", "resolved_by"), ("resolution", "note"), "snoozed_until",
                 ]
             },
         ),

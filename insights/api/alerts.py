@@ -203,7 +203,7 @@ class AlertAction(ActionView):
 class AcknowledgeView(AlertAction):
     """Somebody takes care."""
 
-    def act(self, request: Request, alert_id: str) -> HttpResponse:  # type: ignore[override]
+    def act(self, request: Request, alert_id: str) -> HttpResponse:
         """The alert is acknowledged."""
         return self.done(request, alert_id, alerts.acknowledge)
 
@@ -219,7 +219,7 @@ class AcknowledgeView(AlertAction):
 class ResolveView(AlertAction):
     """It is over."""
 
-    def act(self, request: Request, alert_id: str) -> HttpResponse:  # type: ignore[override]
+    def act(self, request: Request, alert_id: str) -> HttpResponse:
         """The alert is resolved."""
         fields = Fields(read_object(request))
         note = fields.text("note", max_length=NOTE_LENGTH)
@@ -238,7 +238,7 @@ class ResolveView(AlertAction):
 class SnoozeView(AlertAction):
     """Not now."""
 
-    def act(self, request: Request, alert_id: str) -> HttpResponse:  # type: ignore[override]
+    def act(self, request: Request, alert_id: str) -> HttpResponse:
         """The alert is quiet until then."""
         fields = Fields(read_object(request))
         until = fields.moment("until")
@@ -265,7 +265,9 @@ def read_settings(body: dict[str, Any]) -> dict[str, Any]:
             "alert_threshold_days", low=DAYS_MIN, high=DAYS_MAX, default=DAYS_MIN
         )
     if fields.has("hysteresis_percent"):
-        changes["hysteresis_percent"] = fields.whole("hysteresis_percent", low=0, high=HYSTERESIS_PERCENT_MAX, default=0)
+        changes["hysteresis_percent"] = fields.whole(
+            "hysteresis_percent", low=0, high=HYSTERESIS_PERCENT_MAX, default=0
+        )
     if fields.has("alert_recipient_emails"):
         changes["alert_recipient_emails"] = body["alert_recipient_emails"]
     fields.check()

@@ -1,7 +1,6 @@
 """Alerts: what somebody should look at, raised and resolved by `insights.alerts`; and the shop's settings for them."""
 
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -66,7 +65,7 @@ class Alert(models.Model):
         help_text="Empty: the product as a whole.",
     )  # fmt: skip
     subject = ExactCharField(max_length=SUBJECT_LENGTH)
-    open_key = ExactCharField(max_length=SUBJECT_LENGTH, null=True, unique=True, editable=False)  # noqa: DJ001  (NULL: resolved; a unique key may hold many)
+    open_key = ExactCharField(max_length=SUBJECT_LENGTH, null=True, unique=True, editable=False)
     title = models.CharField(max_length=TITLE_LENGTH)
     message = models.CharField(max_length=MESSAGE_LENGTH)
     current_quantity = QuantityField(max_digits=20, help_text="The number that is wrong.")
@@ -182,4 +181,3 @@ class AlertSettings(models.Model):
     def beyond(self, limit: Decimal) -> Decimal:
         """The number above which an alert about `limit` ends at once."""
         return limit * (100 + self.hysteresis_percent) / 100
-

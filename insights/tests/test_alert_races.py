@@ -58,7 +58,11 @@ def test_orders_checks_and_people_at_once_leave_at_most_one_open_alert_per_produ
         return "brought"
 
     orders = [_order(made[index % 6], buyer.pk) for index in range(120)]
-    acts = [act for index, order in enumerate(orders) for act in (order, *((people, check, bring) if index % 6 == 0 else ()))]
+    acts = [
+        act
+        for index, order in enumerate(orders)
+        for act in (order, *((people, check, bring) if index % 6 == 0 else ()))
+    ]
     before = drills.deadlocks_so_far()
     outcomes = drills.in_threads(acts, threads=THREADS)
     assert outcomes == {"placed": 120, "resolved": 20, "checked": 20, "brought": 20}

@@ -50,7 +50,10 @@ def test_the_seeds_requests_work_as_printed(prefix: str, slash: str, three: dict
 
     settings = f"{prefix}/alerts/settings{slash}"
     assert manager("GET", settings).json()["alert_threshold_days"] == 14
-    body = b'{\n    "alert_threshold_days": 14,\n    "low_stock_enabled": true,\n    "predicted_depletion_enabled": true\n  }'
+    body = (
+        b'{\n    "alert_threshold_days": 14,\n    "low_stock_enabled": true,\n'
+        b'    "predicted_depletion_enabled": true\n  }'
+    )
     assert manager("PUT", settings, body).status_code == 200
 
 
@@ -82,7 +85,8 @@ def test_filters_combine_and_pages_follow_each_other(three: dict[str, int], mana
 
 
 @pytest.mark.parametrize(
-    "query", ["status=open", "alert_type=gossip", "severity=mild", "product_id=x", "warehouse_id=0", "since=soon", "page=0"]
+    "query",
+    ["status=open", "alert_type=gossip", "severity=mild", "product_id=x", "warehouse_id=0", "since=soon", "page=0"],
 )
 def test_an_unknown_value_is_a_422(query: str, manager: Api) -> None:
     response = manager("GET", f"alerts?{query}")
@@ -149,9 +153,16 @@ def test_settings_are_kept(manager: Api) -> None:
         "hysteresis_percent": 25,
     }
     answer = manager("PUT", "alerts/settings", changes)
-    expected = {**changes, "alert_recipient_emails": ["a@example.com", "b@example.com"], "predicted_depletion_enabled": True}
+    expected = {
+        **changes,
+        "alert_recipient_emails": ["a@example.com", "b@example.com"],
+        "predicted_depletion_enabled": True,
+    }
     assert answer.json() == expected == manager("GET", "alerts/settings").json()
-    assert manager("PATCH", "alerts/settings", {"alert_threshold_days": 7}).json() == {**expected, "alert_threshold_days": 7}
+    assert manager("PATCH", "alerts/settings", {"alert_threshold_days": 7}).json() == {
+        **expected,
+        "alert_threshold_days": 7,
+    }
     assert AlertSettings.objects.get().alert_threshold_days == 7
 
 

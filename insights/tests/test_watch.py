@@ -40,7 +40,8 @@ def of_kind(kind: str) -> list[Alert]:
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("available", "threshold", "expected"), [(11, 10, 0), (10, 10, 1), (6, 10, 1), (5, 10, 2), (0, 0, 2), (1, 0, 0), (0, 1, 2)]
+    ("available", "threshold", "expected"),
+    [(11, 10, 0), (10, 10, 1), (6, 10, 1), (5, 10, 2), (0, 0, 2), (1, 0, 0), (0, 1, 2)],
 )
 def test_how_low_stock_is(available: int, threshold: int, expected: int) -> None:
     assert zone(D(available), D(threshold)) == expected
@@ -209,7 +210,9 @@ def test_the_six_hourly_job_ends_low_stock_just_above_the_threshold(make_product
     assert (of_kind("low_stock")[0].status, of_kind("low_stock")[0].note) == ("resolved", "11 are available again.")
 
 
-def test_every_product_is_found_however_many_there_are(make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_product_is_found_however_many_there_are(
+    make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(watch, "CHUNK", 2)
     for number in range(5):
         make_product(f"P{number}", stock=0)
