@@ -61,12 +61,11 @@ def listen(news: Sequence[NewEvent]) -> list[NewEvent]:
             better.pop(one.subject_id, None)
     if not worse and not better:
         return []
-    settings = AlertSettings.current()
     told: list[NewEvent] = []
-    if worse and settings.low_stock_enabled:
+    if worse and AlertSettings.current().low_stock_enabled:
         told += raise_alerts(list(worse.values()), is_new=True)
     if better:
-        told += _end_recovered(better, settings)
+        told += _end_recovered(better)
     return told
 
 
@@ -92,8 +91,12 @@ def _became_low(fact: NewEvent, available: Decimal, aside: StockAside) -> Reason
     return low_stock(named, available=available, threshold=limit)
 
 
-def _end_recovered(better: Mapping[int, NewEvent], settings: AlertSettings) -> list[NewEvent]:
-    found = Alert.objects.filter(open_key__in=[low_subject(one) for one in better]).select_related("product")
+def _end_recovered(better: Mapping[int, NewEvent]) -> list[NewEvent]:
+    keys = [low_subject(one) for one in better]
+    found = list(Alert.objects.filter(open_key__in=keys).select_related("product"))
+    if not found:
+        return []
+    settings = AlertSettings.current()
     ended: dict[str, list[Alert]] = {}
     for alert in found:
         fact = better[alert.product_id]

@@ -124,7 +124,8 @@ class AlertAdmin(ReadOnlyAdmin):
             {
                 "fields": [
                     ("raised_at", "last_seen_at"), ("times_raised", "mailed_at"),
-                    ("acknowledged_at", "acknowledged_by"), ("resolved_at", "resolved_by"), ("resolution", "note"), "snoozed_until",
+                    ("acknowledged_at", "acknowledged_by"), ("resolved_at", "resolved_by"),
+                    ("resolution", "note"), "snoozed_until",
                 ]
             },
         ),

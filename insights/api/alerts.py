@@ -205,6 +205,7 @@ class AcknowledgeView(AlertAction):
 
     def act(self, request: Request, alert_id: str) -> HttpResponse:
         """The alert is acknowledged."""
+        read_object(request)  # what it says does not matter, but it has to be a body
         return self.done(request, alert_id, alerts.acknowledge)
 
 
@@ -241,6 +242,8 @@ class SnoozeView(AlertAction):
     def act(self, request: Request, alert_id: str) -> HttpResponse:
         """The alert is quiet until then."""
         fields = Fields(read_object(request))
+        if not Alert.objects.filter(pk=int(alert_id)).exists():
+            raise NotFound(f"There is no alert {alert_id}.")
         until = fields.moment("until")
         hours = fields.whole("hours", low=1, high=alerts.SNOOZE_HOURS_MAX, default=0)
         if fields.has("until") == fields.has("hours"):
