@@ -24,6 +24,7 @@ PURCHASING_WRITE = "purchasing.write"
 PURCHASING_RECEIVE = "purchasing.receive"  # book what a vendor delivered
 ALERTS_READ = "alerts.read"
 ALERTS_WRITE = "alerts.write"  # acknowledge, snooze, resolve
+ALERTS_SETTINGS = "alerts.settings"  # when alerts are raised and who is mailed
 REPORTS_READ = "reports.read"  # sales figures, insights, dashboard
 FORECASTS_READ = "forecasts.read"
 FORECASTS_WRITE = "forecasts.write"  # train, clear
@@ -52,6 +53,7 @@ CAPABILITIES = frozenset(
         PURCHASING_RECEIVE,
         ALERTS_READ,
         ALERTS_WRITE,
+        ALERTS_SETTINGS,
         REPORTS_READ,
         FORECASTS_READ,
         FORECASTS_WRITE,

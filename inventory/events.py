@@ -1,10 +1,24 @@
 """The facts inventory tells the world, with the keys their frames show."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from workbox.core.events import CATALOG, STOCK, TRANSFERS, NewEvent
+
+
+@dataclass(frozen=True, slots=True)
+class StockAside:
+    """What a listener may want to know beside an `inventory_update`.
+
+    `available_before` is None when the fact does not come from a change of stock; `is_watched`: stock of it is kept and
+    it is on sale.
+    """
+
+    reorder_threshold: Decimal
+    is_watched: bool
+    available_before: Decimal | None
 
 
 def inventory_update(
@@ -18,6 +32,7 @@ def inventory_update(
     available: Decimal,
     version: int,
     levels: Iterable[tuple[int, Decimal, Decimal]],
+    aside: StockAside | None = None,
 ) -> NewEvent:
     """A product's stock (and price) as it is now, in all and per warehouse.
 
@@ -37,7 +52,7 @@ def inventory_update(
             for warehouse_id, there, promised in levels
         ],
     }
-    return NewEvent("inventory_update", STOCK, product_id, payload)
+    return NewEvent("inventory_update", STOCK, product_id, payload, aside=aside)
 
 
 def product_updated(*, product_id: int, sku: str, name: str, price: Decimal, is_active: bool) -> NewEvent:

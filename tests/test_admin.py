@@ -23,6 +23,7 @@ from accounts.models import ActivityLog, User
 from conftest import PASSWORD
 from insights import sales
 from insights.dashboard import growth_text
+from insights.models import AlertSettings
 from inventory.models import (
     Barcode,
     Category,
@@ -89,6 +90,7 @@ READ_ONLY = (
     "inventory.reservation",
     "orders.shipment",
     "orders.return",
+    "insights.alert",
     "insights.dailysales",
     "insights.dailycategorysales",
     "insights.dailytotal",
@@ -126,6 +128,7 @@ def shop(db: None) -> None:
     AccessAttempt.objects.create(username="clerk", ip_address="192.0.2.1", failures_since_start=1)
     crontab = CrontabSchedule.objects.create(minute="0", hour="3")
     PeriodicTask.objects.create(name="nightly", task="inventory.verify_stock", crontab=crontab)
+    AlertSettings.objects.get_or_create(pk=AlertSettings.ROW)
     sales.rebuild()
     Endpoint.objects.create(url="https://example.com/hook", topics=["stock"], secret=new_secret())
     send_test(Endpoint.objects.get().pk)
@@ -667,6 +670,7 @@ def make_rows(count: int) -> None:
             sku=f"P{number}",
             unit=piece.code,
             price=D(5),
+            reorder_threshold=D(30),
             category=f"C{number}",
             actor_id=user.pk,
             opening=world.OpeningStock(D(20), place.pk),

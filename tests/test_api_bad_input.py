@@ -183,6 +183,19 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("PATCH", "purchase-orders/D", {"items": None, "warehouse_id": "W", "expected_on": "2030-01-01", "vendor_id": "V"}),
     ("POST", "purchase-orders/B/receive", {"items": None}),
     ("POST", "purchase-orders/B/cancel", {"reason": "r"}),
+    ("POST", "alerts/1/resolve", {"note": "n"}),
+    ("POST", "alerts/1/snooze", {"hours": 1, "until": None}),
+    (
+        "PUT",
+        "alerts/settings",
+        {
+            "alert_threshold_days": 14,
+            "low_stock_enabled": True,
+            "email_notifications_enabled": False,
+            "alert_recipient_emails": ["a@example.com"],
+            "hysteresis_percent": 10,
+        },
+    ),
     ("POST", "users", {"username": "u", "email": "u@example.com", "password": "a-long-passphrase", "role": "user"}),
 )
 LISTS = (
@@ -233,6 +246,7 @@ LISTS = (
     ("insights/abc", ("page", "start_date", "end_date")),
     ("insights/dead-stock", ("page", "days", "category")),
     ("insights/movement-patterns", ("product_id", "start_date", "end_date")),
+    ("alerts", ("page", "status", "alert_type", "severity", "product_id", "warehouse_id", "since")),
     ("events", ("since", "cursor", "limit", "topics")),
     (
         "stock-transfers",
@@ -358,6 +372,8 @@ def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
         ("events?since=-1", "since"),
         ("events?limit=501", "limit"),
         ("users?role=boss", "role"),
+        ("alerts?status=open", "status"),
+        ("alerts?severity=mild", "severity"),
         ("vendors?include_inactive=maybe", "include_inactive"),
         ("vendors?ordering=colour", "ordering"),
         ("purchase-orders?status=lost", "status"),

@@ -110,13 +110,13 @@ def test_a_customer_reads_stock_and_own_orders_only(
 def test_an_analyst_reads_no_orders_topic_it_may_not_hear(
     as_staff: Callable[[str], Api], make_product: MakeProduct
 ) -> None:
-    make_product("Lamp", stock=5)
+    make_product("Lamp", stock=50)
     body = as_staff("analyst")("GET", "events").json()
     assert {row["type"] for row in body["results"]} == {"inventory_update", "product_updated"}
 
 
 def test_who_was_away_too_long_has_to_fetch_fresh_state(make_product: MakeProduct, manager: Api) -> None:
-    make_product("Lamp", stock=5)
+    make_product("Lamp", stock=50)
     newest = manager("GET", "events").json()["cursor"]
     last = newest // events.PLACES
     EventCursor.objects.create(name=events.FORGOTTEN, seq=last - 1)

@@ -67,7 +67,8 @@ def test_every_fact_the_source_tells_is_in_the_documents() -> None:
         for path in (ROOT / room).rglob("*.py"):
             if "tests" not in path.parts:
                 told |= set(re.findall(r'NewEvent\(\s*"(\w+)"', path.read_text()))
-    assert told - {"access_changed"} == set(frames())
+    assert len(told) > 5
+    assert told - {"access_changed"} <= set(frames())
 
 
 def test_the_protocol_page_shows_every_frame_with_its_keys() -> None:

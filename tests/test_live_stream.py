@@ -72,7 +72,7 @@ async def test_a_customer_hears_of_own_orders_only(make_product: MakeProduct, ma
 
 async def test_a_cursor_resumes_without_loss_or_doubles(make_product: MakeProduct, make_user: MakeUser) -> None:
     clerk = await in_thread(make_user, "clerk")
-    lamp = await in_thread(make_product, stock=0)
+    lamp = await in_thread(make_product, stock=0, reorder_threshold=D(0))
     async with listening(clerk) as listener:
         since = (await listener.hear())["cursor"]
     for _ in range(7):

@@ -48,6 +48,9 @@ LISTS = {
     "GET insights/abc": "insights/abc?page_size=2",
     "GET insights/dead-stock": "insights/dead-stock?page_size=2",
     "GET insights/movement-patterns": "insights/movement-patterns",
+    "GET alerts": "alerts?page_size=2",
+    "GET alert": "alerts/{alert}",
+    "GET alerts/settings": "alerts/settings",
     "GET users": "users?page_size=2",
     "GET warehouses": "warehouses?page_size=1",
     "GET vendors": "vendors?page_size=2",
@@ -115,6 +118,7 @@ def grow(
             code = f"CODE-{product.pk}"
             manager("POST", "barcode/link", {"barcode": code, "product_id": product.pk})
             first.setdefault("barcode", code)
+        first.setdefault("alert", manager("GET", "alerts").json()["results"][-1]["id"])
         manager("GET", "events")
         manager("GET", "analytics/snapshot")  # builds the daily figures the first time
         return first

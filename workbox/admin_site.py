@@ -54,6 +54,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Insights",
         (
+            ("Alerts", "notifications", "insights_alert"),
+            ("Alert settings", "tune", "insights_alertsettings"),
             ("Daily totals", "calendar_month", "insights_dailytotal"),
             ("Daily sales", "bar_chart", "insights_dailysales"),
             ("Daily sales per category", "donut_small", "insights_dailycategorysales"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from insights.events import RAISED, RESOLVED, UPDATED, alert_event
 from inventory.events import inventory_update, product_updated, transfer_updated
 from orders.events import order_placed, order_updated, return_booked
 from purchasing.events import purchase_order_updated
@@ -30,6 +31,18 @@ class Frame:
     told: str
 
 
+_ALERT: dict[str, Any] = {
+    "alert_id": 7,
+    "alert_type": "low_stock",
+    "product_id": 2,
+    "sku": "CABLE-2M",
+    "product": "Cable",
+    "warehouse_id": None,
+    "title": "Cable (CABLE-2M): 9 left, the threshold is 10",
+    "message": "9 of Cable (CABLE-2M) can be ordered; at or below 10 it has to be reordered.",
+    "current_quantity": Decimal(9),
+    "threshold": Decimal(10),
+}
 FRAMES = (
     Frame(
         inventory_update(
@@ -121,6 +134,21 @@ FRAMES = (
         "for staff; drafted (`previous_status` null), edited, sent, received (with `received` and `receipt_id`, after\n"
         "the `inventory_update` of each product), closed short (with `closed_short` and `reason`), cancelled (with\n"
         "`reason`).",
+    ),
+    Frame(
+        alert_event(RAISED, severity="warning", status="active", **_ALERT),
+        "for those who may read alerts; something is wrong with a product (`low_stock`, `predicted_depletion`,\n"
+        "`unusual_activity`). Low stock is told in the transaction of the order or movement that made it so. An alert\n"
+        "that comes back within a day keeps its `alert_id`.",
+    ),
+    Frame(
+        alert_event(UPDATED, severity="warning", status="acknowledged", **_ALERT),
+        "somebody acknowledged or snoozed it, or it hurries more or less than before.",
+    ),
+    Frame(
+        alert_event(RESOLVED, severity="warning", status="resolved", **_ALERT),
+        "it is over: by hand, because the stock is well above its threshold again, or because the check every six\n"
+        "hours found so.",
     ),
 )
 

@@ -197,7 +197,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # ---- news: who hears of an event inside the transaction (insights registers alerts here: docs/architecture.md) -------
-WORKBOX_EVENT_LISTENERS: list[str] = []
+WORKBOX_EVENT_LISTENERS: list[str] = ["insights.alerts.listen"]
 # Who knows what is to come: `(product ids) → rows with product_id, quantity, expected_on`. Order plans ask, and may not
 # know purchasing (docs/decisions/0009).
 WORKBOX_INBOUND = "purchasing.queries.incoming"
@@ -240,6 +240,9 @@ CELERY_BEAT_SCHEDULE = {
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
     "orders-nightly-verify": {"task": "orders.verify_orders", "schedule": crontab(hour=4, minute=0)},
     "insights-nightly-rollup": {"task": "insights.verify_rollup", "schedule": crontab(hour=4, minute=15)},
+    "insights-hourly-alerts": {"task": "insights.check_alerts", "schedule": crontab(minute=0)},
+    "insights-resolve-alerts": {"task": "insights.auto_resolve_alerts", "schedule": crontab(hour="*/6", minute=30)},
+    "insights-mail-alerts": {"task": "insights.mail_alerts", "schedule": 60.0},
     "purchasing-nightly-verify": {"task": "purchasing.verify_purchases", "schedule": crontab(hour=4, minute=15)},
 }
 

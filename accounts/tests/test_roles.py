@@ -37,6 +37,7 @@ TABLE = {
     "purchasing.receive": (False, True,  True,  False, True),
     "alerts.read":        (False, True,  True,  True,  True),
     "alerts.write":       (False, True,  True,  False, True),
+    "alerts.settings":    (False, False, True,  False, True),
     "reports.read":       (False, True,  True,  True,  True),
     "forecasts.read":     (False, True,  True,  True,  True),
     "forecasts.write":    (False, False, True,  False, True),

@@ -1,5 +1,5 @@
-"""Insights in the admin: figures to read."""
+"""Insights in the admin: alerts to act on, figures to read."""
 
-from insights.admin import sales
+from insights.admin import alerts, sales
 
-__all__ = ["sales"]
+__all__ = ["alerts", "sales"]

@@ -219,3 +219,75 @@ class SnapshotShape(Shape):
     inventory_alerts = LowShape(many=True)
     inventory_alerts_total = s.IntegerField()
     top_performers = TopShape(many=True)
+
+
+class AlertShape(Shape):
+    """Something that is wrong with a product."""
+
+    id = s.IntegerField()
+    alert_type = s.ChoiceField(choices=["low_stock", "predicted_depletion", "unusual_activity"])
+    severity = s.ChoiceField(choices=["warning", "critical"])
+    status = s.ChoiceField(choices=["active", "acknowledged", "resolved"])
+    product_id = s.IntegerField()
+    product = s.CharField()
+    sku = s.CharField()
+    warehouse_id = s.IntegerField(allow_null=True, help_text="Null: the product as a whole.")
+    warehouse = s.CharField(allow_null=True)
+    title = s.CharField()
+    message = s.CharField()
+    current_quantity = s.FloatField(help_text="The number that was wrong when it was last seen.")
+    threshold = s.FloatField(help_text="The limit it passed: a quantity, or days for predicted depletion.")
+    stock_quantity = s.FloatField(help_text="What is available now.")
+    daily_units = s.FloatField(allow_null=True, help_text="Units sold on a usual day.")
+    days_left = s.FloatField(allow_null=True)
+    predicted_on = s.DateField(allow_null=True, help_text="When the stock will be used up.")
+    happened_on = s.DateField(allow_null=True, help_text="The unusual day.")
+    movement_id = s.IntegerField(allow_null=True, help_text="The unusual stock movement.")
+    raised_at = s.DateTimeField()
+    last_seen_at = s.DateTimeField(help_text="When its reason was last seen to hold.")
+    times_raised = s.IntegerField(help_text="More than 1: it came back within a day after its end.")
+    acknowledged_at = s.DateTimeField(allow_null=True)
+    acknowledged_by = s.CharField(allow_null=True)
+    snoozed_until = s.DateTimeField(allow_null=True)
+    resolved_at = s.DateTimeField(allow_null=True)
+    resolved_by = s.CharField(allow_null=True)
+    resolution = s.ChoiceField(choices=["by_hand", "auto"], allow_null=True)
+    note = s.CharField(allow_blank=True)
+    why = s.CharField(help_text="Where the numbers behind it are explained.")
+
+
+class ResolveShape(Shape):
+    """Why an alert is over."""
+
+    note = s.CharField(required=False)
+
+
+class SnoozeShape(Shape):
+    """Until when, or for how long; one of them."""
+
+    until = s.DateTimeField(required=False)
+    hours = s.IntegerField(required=False, min_value=1)
+
+
+class AlertSettingsShape(Shape):
+    """When alerts are raised and who is mailed."""
+
+    alert_threshold_days = s.IntegerField(min_value=1, max_value=90)
+    low_stock_enabled = s.BooleanField()
+    predicted_depletion_enabled = s.BooleanField()
+    unusual_activity_enabled = s.BooleanField()
+    email_notifications_enabled = s.BooleanField()
+    alert_recipient_emails = s.ListField(child=s.EmailField())
+    hysteresis_percent = s.IntegerField(min_value=0, max_value=100)
+
+
+class AlertSettingsWriteShape(Shape):
+    """The same, each of them if it is to change."""
+
+    alert_threshold_days = s.IntegerField(required=False, min_value=1, max_value=90)
+    low_stock_enabled = s.BooleanField(required=False)
+    predicted_depletion_enabled = s.BooleanField(required=False)
+    unusual_activity_enabled = s.BooleanField(required=False)
+    email_notifications_enabled = s.BooleanField(required=False)
+    alert_recipient_emails = s.ListField(child=s.EmailField(), required=False)
+    hysteresis_percent = s.IntegerField(required=False, min_value=0, max_value=100)

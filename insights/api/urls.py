@@ -1,6 +1,6 @@
 """Routes of insights; fixed words stand before ids."""
 
-from insights.api import dashboard, sales, stock
+from insights.api import alerts, dashboard, sales, stock
 from workbox.core.routes import route
 
 urlpatterns = [
@@ -16,4 +16,10 @@ urlpatterns = [
     route("insights/abc", sales.AbcView.as_view(), "insights-abc"),
     route("insights/dead-stock", stock.DeadStockView.as_view(), "insights-dead-stock"),
     route("insights/movement-patterns", stock.PatternsView.as_view(), "insights-patterns"),
+    route("alerts", alerts.AlertsView.as_view(), "alerts"),
+    route("alerts/settings", alerts.AlertSettingsView.as_view(), "alert-settings"),
+    route(r"alerts/(?P<alert_id>\d{1,18})", alerts.AlertView.as_view(), "alert"),
+    route(r"alerts/(?P<alert_id>\d{1,18})/acknowledge", alerts.AcknowledgeView.as_view(), "alert-acknowledge"),
+    route(r"alerts/(?P<alert_id>\d{1,18})/resolve", alerts.ResolveView.as_view(), "alert-resolve"),
+    route(r"alerts/(?P<alert_id>\d{1,18})/snooze", alerts.SnoozeView.as_view(), "alert-snooze"),
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from inventory.errors import ProductUnknown, WarehouseUnknown
-from inventory.events import inventory_update, product_updated
+from inventory.events import StockAside, inventory_update, product_updated
 from inventory.models import (
     Category,
     MovementType,
@@ -278,4 +278,7 @@ def _stock_event(
         available=stock.available,
         version=stock.version,
         levels=levels,
+        aside=StockAside(
+            product.reorder_threshold, is_watched=product.is_stocked and product.is_active, available_before=None
+        ),
     )

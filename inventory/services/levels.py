@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection
 
-from inventory.events import inventory_update
+from inventory.events import StockAside, inventory_update
 from inventory.models import StockLevel
 from workbox.core import events
 from workbox.core.db import TryAgain, execute, is_mysql, later, marks, utc_text
@@ -38,6 +38,7 @@ class ShelfProduct:
     reserved: Decimal
     available: Decimal
     version: int
+    reorder_threshold: Decimal
 
 
 @dataclass(slots=True)
@@ -91,11 +92,12 @@ class StockAfter:
     available: Decimal
     version: int
     levels: dict[int, tuple[int, Decimal, Decimal, bool]]  # level id → (warehouse id, on hand, reserved, sellable)
+    available_before: Decimal
 
 
 _SHELF_PRODUCT = (
     "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
-    " s.on_hand, s.reserved, s.available, s.version"
+    " s.on_hand, s.reserved, s.available, s.version, p.reorder_threshold"
 )
 _SHELF_LEVEL = ", l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
 _SHELF_FROM = (
@@ -125,20 +127,20 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False, levels: 
         if product_id not in shelf.products:
             shelf.products[product_id] = ShelfProduct(
                 product_id, row[1], row[2], as_money(row[3]), bool(row[4]), bool(row[5]), row[6],
-                as_quantity(row[7]), as_quantity(row[8]), as_quantity(row[9]), row[10],
+                as_quantity(row[7]), as_quantity(row[8]), as_quantity(row[9]), row[10], as_quantity(row[11]),
             )  # fmt: skip
             shelf.levels[product_id] = []
-        if levels and row[11] is not None:
+        if levels and row[12] is not None:
             shelf.levels[product_id].append(
                 ShelfLevel(
-                    row[11],
-                    product_id,
                     row[12],
-                    as_quantity(row[13]),
+                    product_id,
+                    row[13],
                     as_quantity(row[14]),
-                    bool(row[15]),
-                    row[16],
-                    bool(row[17]),
+                    as_quantity(row[15]),
+                    bool(row[16]),
+                    row[17],
+                    bool(row[18]),
                 )
             )
     for places in shelf.levels.values():
@@ -180,6 +182,9 @@ def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
     _change_totals(deltas, products)
     _change_levels(deltas)
     after = _read_after(products)
+    for delta in deltas.values():
+        if delta.is_sellable:
+            after[delta.product_id].available_before -= delta.on_hand - delta.reserved
     if any(after[delta.product_id].levels[level_id][3] != delta.is_sellable for level_id, delta in deltas.items()):
         raise TryAgain("a warehouse stopped or began to sell")
     return after
@@ -231,6 +236,7 @@ def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, Stoc
                 )
                 for level in shelf.levels[product.id]
             },
+            product.available + sum((taken.get(level.id, ZERO) for level in shelf.levels[product.id]), ZERO),
         )
         for product in shelf.products.values()
         if any(level.id in taken for level in shelf.levels[product.id])
@@ -323,8 +329,9 @@ def _read_after(products: list[int]) -> dict[int, StockAfter]:
         stock = after.get(row[0])
         if stock is None:
             stock = after[row[0]] = StockAfter(
-                row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {}
-            )
+                row[0], as_quantity(row[1]), as_quantity(row[2]), as_quantity(row[3]), row[4], {},
+                as_quantity(row[3]),
+            )  # fmt: skip
         stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
     return after
 
@@ -347,6 +354,11 @@ def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.N
             available=stock.available,
             version=stock.version,
             levels=[row[:3] for row in stock.levels.values()],
+            aside=StockAside(
+                shelf.products[product_id].reorder_threshold,
+                is_watched=shelf.products[product_id].is_active,
+                available_before=stock.available_before,
+            ),
         )
         for product_id, stock in sorted(after.items())
     ]

@@ -40,7 +40,10 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A fact about to be written: `payload` holds absolute values, never deltas, under the keys its frame shows."""
+    """A fact about to be written: `payload` holds absolute values, never deltas, under the keys its frame shows.
+
+    `aside` is what listeners may decide by without a look at the database; it is not written.
+    """
 
     type: str
     topic: str
@@ -48,6 +51,10 @@ class NewEvent:
     payload: dict[str, Any] = field(default_factory=dict)
     owner_id: int | None = None
     warehouse_id: int | None = None
+    aside: Any = None
+
+
+Listener = Callable[[Sequence[NewEvent]], Iterable[NewEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Fact:
 
 
 @cache
-def _listeners(paths: tuple[str, ...]) -> list[Callable[[Sequence[NewEvent]], None]]:
+def _listeners(paths: tuple[str, ...]) -> list[Listener]:
     return [import_string(path) for path in paths]
 
 
@@ -82,11 +89,14 @@ def append(events: Iterable[NewEvent]) -> None:
     """Write facts to the log as the transaction's last rows; after commit readers are told that there is news.
 
     Expects a running transaction and that every row the facts speak of is already locked by it. Listeners named in
-    `WORKBOX_EVENT_LISTENERS` run here, inside the transaction.
+    `WORKBOX_EVENT_LISTENERS` run here, inside the transaction and before the log is written; the facts they answer with
+    are written too.
     """
     events = list(events)
     if not events:
         return
+    for listener in _listeners(tuple(settings.WORKBOX_EVENT_LISTENERS)):
+        events += listener(events)
     rows: list[tuple[NewEvent, list[NewEvent]]] = []
     riding: list[NewEvent] = []
     for event in events:
@@ -109,8 +119,6 @@ def append(events: Iterable[NewEvent]) -> None:
             for event, companions in rows
         ],
     )  # fmt: skip
-    for listener in _listeners(tuple(settings.WORKBOX_EVENT_LISTENERS)):
-        listener(events)
     topics = {event.topic for event in events}
     transaction.on_commit(lambda: _announce(topics), robust=True)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from insights import sales
+from insights import watch
 from inventory.models import Product, StockMovement, Warehouse
 from inventory.queries import low_stock_products
 from orders.models import Order
@@ -34,7 +34,7 @@ class Command(WorkBoxCommand):
             raise Invalid(f"--products must lie between 1 and {PRODUCTS_MAX}, --orders may not be negative.")
         with progress() as begin:
             play(password=options["password"], products=options["products"], orders=options["orders"], begin=begin)
-        sales.catch_up()
+        watch.check()
         body = _body(options["password"])
         if options["json"]:
             self.answer(body)
