@@ -12,6 +12,7 @@ if product.REDIS_URL:
     # Each xdist worker flushes its own Redis database between tests.
     _worker = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
     REDIS_URL = product.REDIS_URL.rstrip("/") + f"/{_worker + 1}"
+CELERY_BROKER_URL = REDIS_URL if product.REDIS_URL else "memory://"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING", "format": "console"}
 WORKBOX_THROTTLE = False
