@@ -142,7 +142,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         head = file.read(SNIFFED_BYTES)
     encoding = _encoding(path)
     first = head.decode(encoding, errors="replace").splitlines()[:1]
-    delimiter = max(",;\t|", key=lambda one: first[0].count(one)) if first else ","
+    delimiter = max(",;\t|", key=first[0].count) if first else ","
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         for cells in reader:

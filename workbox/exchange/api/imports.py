@@ -157,8 +157,8 @@ class ImportsView(ApiView):
         summary="Upload a file to import",
         description=(
             "CSV or XLSX, known by its content, as `multipart/form-data` (`what`, `file`) or as the body itself "
-            "(`?what=products`, `?name=`); 20 MB, 50,000 rows and 100 columns at most. The answer proposes which column "
-            "is which field; a job compares every row with what is known. Nothing else is written before `apply`."
+            "(`?what=products`, `?name=`); 20 MB, 50,000 rows and 100 columns at most. The answer proposes which "
+            "column is which field; a job compares every row with what is known. Nothing is written before `apply`."
         ),
         parameters=[IDEMPOTENCY, in_query("what", enum=WHATS), in_query("name")],
         request={"multipart/form-data": UploadShape},

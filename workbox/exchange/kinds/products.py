@@ -191,11 +191,12 @@ class Products(Kind):
 
     # ---- writing ----
     def apply(self, rows: Sequence[Planned], *, reason: str, actor_id: int | None) -> Applied:
+        columns = _Columns()
         fresh = [row for row in rows if row.status == NEW]
         for start in range(0, len(fresh), CHUNK):
-            create_products([_product(row) for row in fresh[start : start + CHUNK]])
+            create_products([Product(sku=row.key, **columns.of(row.values)) for row in fresh[start : start + CHUNK]])
         ids = _ids(row.key for row in rows)
-        changes = {ids[row.key]: _columns_of(row.values) for row in rows if row.status == CHANGED}
+        changes = {ids[row.key]: columns.of(row.values) for row in rows if row.status == CHANGED}
         update_products({one: values for one, values in changes.items() if values})
         costs = dict(Product.objects.filter(id__in=ids.values()).values_list("id", "unit_cost"))
         lines = [
@@ -222,6 +223,7 @@ class Products(Kind):
         known = Product.objects.filter(id__in=ids.values()).select_related("category", "unit", "stock")
         now = {row.sku: _fields_of(row) for row in known}
         changes: dict[int, Mapping[str, Any]] = {}
+        columns = _Columns()
         kept: set[int] = set()
         for row in rows:
             own = {name: _typed(name, value) for name, value in row.values.items() if name in OWN}
@@ -230,7 +232,7 @@ class Products(Kind):
             elif row.status == NEW:
                 changes[ids[row.key]] = {"is_active": False}
             elif own:
-                changes[ids[row.key]] = _columns_of({name: _typed(name, row.before[name]) for name in own})
+                changes[ids[row.key]] = columns.of({name: _typed(name, row.before[name]) for name in own})
         update_products(changes)
         for operation_id in result.get("operation_ids", ()):
             ledger.reverse(operation_id, reason=reason)
@@ -277,21 +279,25 @@ def _typed(name: str, value: Any) -> Any:
     return Decimal(value) if isinstance(value, str) and name in {"price", "unit_cost", *_SIGNED} else value
 
 
-def _columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of the product's row: category and unit by id."""
-    found = {name: value for name, value in values.items() if name in OWN}
-    if "category" in found:
-        category = _category(found.pop("category"))
-        found["category_id"] = category
-    if "unit_of_measure" in found:
-        found["unit_id"] = unit_coded(found.pop("unit_of_measure")).pk
-    return found
+class _Columns:
+    """Turns our fields into columns of the product's row: category and unit by id, each looked up once."""
 
+    def __init__(self) -> None:
+        self._categories: dict[str | None, int | None] = {}
+        self._units: dict[str, int] = {}
 
-def _category(name: str | None) -> int | None:
-    found = category_named(name)
-    return found.pk if found is not None else None
-
-
-def _product(row: Planned) -> Product:
-    return Product(sku=row.key, **_columns_of(row.values))
+    def of(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of these values."""
+        found = {name: value for name, value in values.items() if name in OWN}
+        if "category" in found:
+            name = found.pop("category")
+            if name not in self._categories:
+                category = category_named(name)
+                self._categories[name] = category.pk if category is not None else None
+            found["category_id"] = self._categories[name]
+        if "unit_of_measure" in found:
+            code = found.pop("unit_of_measure")
+            if code not in self._units:
+                self._units[code] = unit_coded(code).pk
+            found["unit_id"] = self._units[code]
+        return found

@@ -48,7 +48,7 @@ def test_an_export_at_once_escapes_text_and_leaves_numbers(make_product: Callabl
     text = b"".join(response.streaming_content).decode()
     assert text.startswith("\ufeffsku,name,")
     (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    assert (row["sku"], row["name"], row["price"]) == ("'-5", "'=HYPERLINK(\"http://x\")", "0.5")
+    assert (row["sku"], row["name"], row["price"]) == ("'-5", '\'=HYPERLINK("http://x")', "0.5")
     assert row["on_hand MAIN"] == "3"
     assert manager("GET", "exports/secrets.csv").status_code == 404
     assert manager("GET", "exports/products.csv?low_stock=maybe").status_code == 422
@@ -70,7 +70,7 @@ def test_no_cell_of_a_sheet_is_a_formula(make_product: Callable[..., Product], m
     manager("POST", "exports", {"what": "products", "format": "xlsx"})
     (job,) = work_off()
     sheet = openpyxl.load_workbook(job.path).active
-    assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n", "b"}
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row} <= {"s", "n", "b", "inlineStr"}
     prices = {row[5].value for row in sheet.iter_rows(min_row=2)}
     assert prices == {9.9999}
 
@@ -161,18 +161,23 @@ def test_a_file_that_is_not_what_it_should_be_is_refused_and_not_kept(
     assert not Import.objects.exists()
 
 
-def test_entities_in_a_sheet_are_refused(manager: Api, var_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("declared", "status"),
+    [(b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>', 400), (b"", 202)],
+)
+def test_entities_in_a_sheet_are_refused(
+    declared: bytes, status: int, manager: Api, main: Warehouse, var_dir: Path
+) -> None:
     good, packed = zipfile.ZipFile(io.BytesIO(sheet_of([["sku"], ["A"]]))), io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name in good.namelist():
             content = good.read(name)
             if name == "xl/worksheets/sheet1.xml":
-                laughs = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-                content = laughs + content
+                content = declared + content
             archive.writestr(name, content)
     response = manager("POST", "imports?what=products", packed.getvalue())
-    assert (response.status_code, response.json()["code"]) == (400, "torn_file")
-    assert "EntitiesForbidden" in response.json()["detail"]
+    assert response.status_code == status
+    assert status == 202 or response.json()["code"] == "torn_file"
 
 
 def test_a_small_archive_that_unpacks_to_gigabytes_is_refused_at_once(var_dir: Path) -> None:
@@ -248,4 +253,3 @@ def test_a_form_upload_of_every_usual_spelling_is_read(content: bytes, manager: 
     work_off()
     row = Import.objects.get().rows.get()
     assert (row.status, row.values["name"], row.values["price"]) == ("new", "Ünï", "1.5")
-
