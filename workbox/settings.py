@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
         "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
         "TransferStatusEnum": "inventory.models.Transfer.Status",
         "CountStatusEnum": "inventory.models.StockCount.Status",
+        "ImportModeEnum": "workbox.exchange.api.imports.MODE_CHOICES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

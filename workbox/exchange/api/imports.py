@@ -25,6 +25,7 @@ from workbox.jobs.api.views import accepted, located
 
 READ_BYTES = 256 * 1024
 MULTIPART_OVERHEAD_BYTES = 64 * 1024
+MODE_CHOICES = list(imports.MODES)
 WHATS = sorted(Import.What.values)
 IMPORT_EXAMPLE = {
     "id": 4,
@@ -111,7 +112,7 @@ class MappingShape(s.Serializer[Any]):
 class ApplyShape(s.Serializer[Any]):
     """What to do with rows in error."""
 
-    mode = s.ChoiceField(list(imports.MODES), required=False, help_text="`all_or_nothing` unless told.")
+    mode = s.ChoiceField(MODE_CHOICES, required=False, help_text="`all_or_nothing` unless told.")
 
 
 class ImportReversalShape(s.Serializer[Any]):
