@@ -15,8 +15,23 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+def counts_of(found: Import) -> dict[str, int]:
+    """How many rows of each status the preview found."""
+    return {
+        "new": found.new_count,
+        "changed": found.changed_count,
+        "unchanged": found.unchanged_count,
+        "error": found.error_count,
+    }
+
+
 def import_body(found: Import) -> dict[str, Any]:
-    """An import, with the job that works on it."""
+    """An import with the job that works on it and the fields a column may be mapped to."""
+    return import_row(found) | {"fields": KINDS[found.what]().names()}
+
+
+def import_row(found: Import) -> dict[str, Any]:
+    """An import as a list shows it."""
     return {
         "id": found.pk,
         "what": found.what,
@@ -25,13 +40,7 @@ def import_body(found: Import) -> dict[str, Any]:
         "original_name": found.original_name,
         "columns": found.columns,
         "mapping": found.mapping,
-        "fields": KINDS[found.what]().names(),
-        "counts": {
-            "new": found.new_count,
-            "changed": found.changed_count,
-            "unchanged": found.unchanged_count,
-            "error": found.error_count,
-        },
+        "counts": counts_of(found),
         "result": found.result,
         "job": job_body(found.job) if found.job is not None else None,
         "created_by": found.created_by_id,

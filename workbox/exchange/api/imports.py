@@ -16,7 +16,7 @@ from workbox.core.numbers import to_json
 from workbox.core.reading import Fields, Query
 from workbox.core.schema import IDEMPOTENCY, action_schema, answered, asked, in_path, in_query
 from workbox.exchange import imports
-from workbox.exchange.bodies import import_body, preview_rows
+from workbox.exchange.bodies import counts_of, import_body, import_row, preview_rows
 from workbox.exchange.errors import FileRefused, ImportUnknown, WrongStep
 from workbox.exchange.intake import FILE_BYTES_MAX, keep, receive
 from workbox.exchange.models import Import, ImportRow
@@ -74,7 +74,7 @@ class ImportShape(s.Serializer[Any]):
     original_name = s.CharField()
     columns = s.ListField(child=s.CharField())
     mapping = s.DictField(child=s.CharField(), help_text="Our field → the file's column.")
-    fields = s.ListField(child=s.CharField(), help_text="What a column may be mapped to.")  # type: ignore[assignment]
+    fields = s.ListField(child=s.CharField(), required=False, help_text="What a column may be mapped to.")  # type: ignore[assignment]
     counts = CountsShape()
     result = s.JSONField()
     job = JobShape(allow_null=True)
@@ -150,7 +150,7 @@ class ImportsView(ApiView):
 
         def rows(ids: list[int]) -> list[Any]:
             by_id = Import.objects.select_related("job").in_bulk(ids)
-            return [import_body(by_id[one]) for one in ids if one in by_id]
+            return [import_row(by_id[one]) for one in ids if one in by_id]
 
         return conditional(request, to_json(read_page(request, found, rows)))
 
@@ -285,7 +285,7 @@ class PreviewView(ApiView):
         rows = ImportRow.objects.filter(owner=found).order_by("number")
         if status:
             rows = rows.filter(status=status)
-        body = read_page(request, rows, preview_rows) | {"counts": import_body(found)["counts"]}
+        body = read_page(request, rows, preview_rows) | {"counts": counts_of(found)}
         return conditional(request, to_json(body))
 
 
