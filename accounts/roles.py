@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 BUSINESS_APPS = frozenset({"inventory", "orders", "purchasing", "insights"})
-MANAGER_APPS = BUSINESS_APPS | {"webhooks"}
+MANAGER_APPS = BUSINESS_APPS | {"webhooks", "jobs", "exchange"}
 CLERK_CHANGES = frozenset({"inventory", "orders"})
 MANAGER_MAY_WITH_USERS = frozenset({"view_user", "add_user", "change_user"})
 
@@ -77,7 +77,7 @@ def role_has_model_permission(role: str, *, app_label: str, codename: str) -> bo
         return (viewing and app_label in BUSINESS_APPS | {"core"}) or (
             codename.startswith("change_") and app_label in CLERK_CHANGES
         )
-    return role == Role.ANALYST and viewing and app_label in BUSINESS_APPS | {"core", "accounts"}
+    return role == Role.ANALYST and viewing and app_label in BUSINESS_APPS | {"core", "accounts", "jobs"}
 
 
 class RoleBackend(BaseBackend):

@@ -44,6 +44,8 @@ from tests.browser import world
 from workbox.core import events
 from workbox.core.admin import COUNT_MAX, CappedPaginator, money_text, quantity_text, signed_text
 from workbox.core.models import Event, EventCursor, IdempotencyKey
+from workbox.exchange.models import Import
+from workbox.jobs.models import Job
 from workbox.webhooks.models import Endpoint
 from workbox.webhooks.services import new_secret, send_test
 
@@ -62,6 +64,8 @@ SEES = {
     "core": {"clerk", "analyst", "admin"},
     "accounts": {"manager", "analyst", "admin"},
     "webhooks": {"manager", "admin"},
+    "jobs": {"manager", "analyst", "admin"},
+    "exchange": {"manager", "admin"},
     "axes": {"admin"},
     "django_celery_beat": {"admin"},
     "accounts.refreshtoken": {"analyst", "admin"},
@@ -82,6 +86,7 @@ ADDS = {
     "purchasing.purchaseorder": WRITERS,
     "accounts.user": WRITERS,
     "webhooks.endpoint": WRITERS,
+    "exchange.import": WRITERS,
 }
 READ_ONLY = (
     "inventory.stocklevel",
@@ -96,6 +101,7 @@ READ_ONLY = (
     "insights.dailytotal",
     "purchasing.vendorprice",
     "purchasing.receipt",
+    "jobs.job",
     "core.event",
     "core.eventcursor",
     "core.idempotencykey",
@@ -110,6 +116,7 @@ HAS_HISTORY = (
     "orders.order",
     "purchasing.vendor",
     "purchasing.purchaseorder",
+    "exchange.import",
     *READ_ONLY,
 )
 AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
@@ -125,6 +132,8 @@ def shop(db: None) -> None:
     ActivityLog.objects.create(user=user, kind="login", ip="192.0.2.1")
     IdempotencyKey.objects.create(user_id=user.pk, key="k-1", request_hash="x", created_at=datetime.now(UTC))
     EventCursor.objects.create(name="reader")
+    job = Job.objects.create(kind="export", created_by=User.objects.get(username="analyst"))
+    Import.objects.create(what="products", format="csv", columns=["sku"], job=job)
     AccessAttempt.objects.create(username="clerk", ip_address="192.0.2.1", failures_since_start=1)
     crontab = CrontabSchedule.objects.create(minute="0", hour="3")
     PeriodicTask.objects.create(name="nightly", task="inventory.verify_stock", crontab=crontab)
@@ -690,6 +699,8 @@ def make_rows(count: int) -> None:
         services.return_order(order.id, quantities={product.pk: D(1)}, reason="Chipped", warehouse_id=place.pk)
         world.make_purchases(product, f"V{number}")
         EventCursor.objects.create(name=f"r{number}")
+        job = Job.objects.create(kind="export", created_by=user)
+        Import.objects.create(what="products", format="csv", job=job, created_by=user)
         IdempotencyKey.objects.create(user_id=user.pk, key=f"k{number}", request_hash="x", created_at=datetime.now(UTC))
         AccessAttempt.objects.create(username=f"u{number}", ip_address="192.0.2.1", failures_since_start=1)
         PeriodicTask.objects.create(name=f"t{number}", task="inventory.verify_stock", crontab=crontab)

@@ -8,10 +8,11 @@ import pytest
 from inventory.models import Product, Warehouse
 from tests.client import Api
 from workbox.core.schema import ERRORS
+from workbox.exchange.models import Import
 
 pytestmark = pytest.mark.django_db
 
-DOCUMENTED = {200, 201, 204, 304, *map(int, ERRORS)}
+DOCUMENTED = {200, 201, 202, 204, 304, *map(int, ERRORS)}
 # What a JSON value can be when it is not what was asked for; bytes are sent as they are.
 NASTY: tuple[bytes, ...] = (
     b"9223372036854775808",
@@ -196,6 +197,11 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "hysteresis_percent": 10,
         },
     ),
+    ("POST", "exports", {"what": "products", "format": "csv", "bom": True, "filters": None, "search": "x"}),
+    ("POST", "reports/sales", {"format": "csv", "product_id": "P", "created_from_date": "2024-01-01"}),
+    ("POST", "imports/I/apply", {"mode": "valid_only"}),
+    ("POST", "imports/I/reverse", {"reason": "r"}),
+    ("PUT", "imports/I/mapping", {"mapping": {"sku": "sku"}}),
     ("POST", "users", {"username": "u", "email": "u@example.com", "password": "a-long-passphrase", "role": "user"}),
 )
 LISTS = (
@@ -266,6 +272,12 @@ LISTS = (
     ("categories", ("search", "page")),
     ("users", ("page", "search", "role", "is_active", "ordering")),
     ("vendors", ("search", "include_inactive", "ordering", "page")),
+    ("jobs", ("state", "kind", "page")),
+    ("imports", ("what", "state", "page")),
+    ("imports/I/preview", ("status", "page")),
+    ("exports/products.csv", ("bom", "search", "category", "low_stock", "created_from_date")),
+    ("exports/orders.csv", ("status", "user_id", "customer")),
+    ("exports/movements.csv", ("product_id", "warehouse_id", "movement_type", "created_to_date")),
     (
         "purchase-orders",
         ("vendor_id", "status", "product_id", "warehouse_id", "search", "ordering", "created_from_date", "page"),
@@ -292,7 +304,8 @@ def ids(make_product: Callable[..., Product], manager: Api, main: Warehouse) -> 
     places = {"from_warehouse_id": main.pk, "to_warehouse_id": annex.pk}
     moved = manager("POST", "stock-transfers", {"product_id": lamp.pk, "quantity": 10, **places}).json()
     counted = manager("POST", "stock-counts", {"warehouse_id": main.pk}).json()
-    own = {"P": lamp.pk, "O": made["id"], "W": main.pk, "V": vendor, "D": draft, "B": order}
+    brought = Import.objects.create(what="products", format="csv", columns=["sku"], state="ready")
+    own = {"I": brought.pk, "P": lamp.pk, "O": made["id"], "W": main.pk, "V": vendor, "D": draft, "B": order}
     return own | {"X": annex.pk, "T": moved["id"], "C": counted["id"]}
 
 

@@ -120,6 +120,21 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "purchase-order-cancel": dict.fromkeys(_ACTION, MANAGERS),
     "purchase-order-close": dict.fromkeys(_ACTION, MANAGERS),
     "purchase-order-receipts": {"GET": STAFF},
+    "jobs": {"GET": READERS},
+    "job": {"GET": READERS},
+    "job-cancel": dict.fromkeys(_ACTION, READERS),
+    "job-file": {"GET": READERS},
+    "exports": {"POST": READERS},
+    "export-direct": {"GET": READERS},
+    "report-inventory": {"POST": READERS},
+    "report-sales": {"POST": READERS},
+    "report-movements": {"POST": READERS},
+    "imports": {"GET": MANAGERS, "POST": MANAGERS},
+    "import": {"GET": MANAGERS},
+    "import-mapping": {"PUT": MANAGERS},
+    "import-preview": {"GET": MANAGERS},
+    "import-apply": dict.fromkeys(_ACTION, MANAGERS),
+    "import-reverse": dict.fromkeys(_ACTION, MANAGERS),
 }
 
 

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from inventory.models import Product, Warehouse
 from tests.client import Api
+from workbox.jobs import services as jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +68,9 @@ LISTS = {
     "GET stock-count": "stock-counts/{count}",
     "GET stock-count variances": "stock-counts/{count}/variances",
     "GET barcode/lookup": "barcode/lookup/{barcode}",
+    "GET jobs": "jobs?page_size=2",
+    "GET imports": "imports?page_size=2",
+    "GET import preview": "imports/{import}/preview?page_size=2",
 }
 
 
@@ -118,6 +122,10 @@ def grow(
             code = f"CODE-{product.pk}"
             manager("POST", "barcode/link", {"barcode": code, "product_id": product.pk})
             first.setdefault("barcode", code)
+            text = "".join(f"S{one},N,1\n" for one in range(number + 3))
+            made = manager("POST", "imports?what=products", f"sku,name,price\n{text}".encode()).json()
+            first.setdefault("import", made["id"])
+            jobs.run(made["job"]["id"])
         first.setdefault("alert", manager("GET", "alerts").json()["results"][-1]["id"])
         manager("GET", "events")
         manager("GET", "analytics/snapshot")  # builds the daily figures the first time

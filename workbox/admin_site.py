@@ -82,6 +82,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "System",
         (
+            ("Imports", "upload_file", "exchange_import"),
+            ("Jobs", "pending_actions", "jobs_job"),
             ("Event log", "feed", "core_event"),
             ("Log readers", "radio_button_checked", "core_eventcursor"),
             ("Idempotency keys", "fingerprint", "core_idempotencykey"),

@@ -60,6 +60,8 @@ INSTALLED_APPS = [
     "purchasing",
     "insights",
     "workbox.webhooks.apps.WebhooksConfig",
+    "workbox.jobs.apps.JobsConfig",
+    "workbox.exchange.apps.ExchangeConfig",
     "workbox.apps.WorkBoxConfig",
 ]
 # API paths pass through the first four only: what belongs to a browser session costs a program nothing.
@@ -188,6 +190,7 @@ SPECTACULAR_SETTINGS = {
         "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
         "TransferStatusEnum": "inventory.models.Transfer.Status",
         "CountStatusEnum": "inventory.models.StockCount.Status",
+        "ImportModeEnum": "workbox.exchange.api.imports.MODE_CHOICES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -235,6 +238,9 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks-housekeeping": {"task": "webhooks.housekeeping", "schedule": crontab(hour=3, minute=20)},
     "core-follow": {"task": "workbox.core.follow", "schedule": 60.0},
     "inventory-expired-holds": {"task": "inventory.release_expired_holds", "schedule": 60.0},
+    "jobs-reaper": {"task": "jobs.reap", "schedule": 300.0},
+    "jobs-nightly-files": {"task": "jobs.clear_files", "schedule": crontab(hour=3, minute=20)},
+    "exchange-nightly-files": {"task": "exchange.clear_files", "schedule": crontab(hour=3, minute=25)},
     "core-nightly-housekeeping": {"task": "workbox.core.housekeeping", "schedule": crontab(hour=3, minute=15)},
     "accounts-nightly-housekeeping": {"task": "accounts.housekeeping", "schedule": crontab(hour=3, minute=30)},
     "inventory-nightly-verify": {"task": "inventory.verify_stock", "schedule": crontab(hour=3, minute=45)},
@@ -244,6 +250,15 @@ CELERY_BEAT_SCHEDULE = {
     "insights-resolve-alerts": {"task": "insights.auto_resolve_alerts", "schedule": crontab(hour="*/6", minute=30)},
     "insights-mail-alerts": {"task": "insights.mail_alerts", "schedule": 60.0},
     "purchasing-nightly-verify": {"task": "purchasing.verify_purchases", "schedule": crontab(hour=4, minute=15)},
+}
+
+# What a job of each kind does: kind → function(job, progress) → Outcome.
+WORKBOX_JOBS = {
+    "export": "workbox.exchange.exports.run_export",
+    "report": "workbox.exchange.reports.run_report",
+    "import_preview": "workbox.exchange.imports.run_preview",
+    "import_apply": "workbox.exchange.imports.run_apply",
+    "import_reverse": "workbox.exchange.imports.run_reverse",
 }
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------

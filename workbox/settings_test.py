@@ -12,6 +12,9 @@ if product.REDIS_URL:
     # Each xdist worker flushes its own Redis database between tests.
     _worker = int((os.environ.get("PYTEST_XDIST_WORKER") or "gw0").removeprefix("gw"))
     REDIS_URL = product.REDIS_URL.rstrip("/") + f"/{_worker + 1}"
+    CELERY_BROKER_URL = "/".join(product.REDIS_URL.split("/")[:3]) + f"/{_worker + 1}"
+else:
+    CELERY_BROKER_URL = "memory://localhost/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGGING = {"level": "WARNING", "format": "console"}
 WORKBOX_THROTTLE = False

@@ -18,6 +18,8 @@ api: list[URLPattern] = [
         "insights.api.urls",
         "accounts.api.urls",
         "workbox.webhooks.api.urls",
+        "workbox.jobs.api.urls",
+        "workbox.exchange.api.urls",
         "workbox.core.urls",
     )
     for one in import_module(module).urlpatterns

@@ -23,12 +23,14 @@ from inventory.models import (
 )
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
+from inventory.services.levels import hold
 from workbox.core import events
-from workbox.core.db import transactional
+from workbox.core.db import is_mysql, transactional
 from workbox.core.errors import Conflict, Invalid, RuleViolation
 
 DEFAULT_UNIT = "piece"
 SKU_STEM_LENGTH = 24
+PRODUCTS_PER_STATEMENT = 500
 EDITABLE = frozenset(
     {
         "sku",
@@ -160,6 +162,39 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     _save(product)
     _announce_product(product)
     return product
+
+
+@transactional
+def update_products(changes: Mapping[int, Mapping[str, Any]]) -> None:
+    """Change many products' own fields (product id → field → value) in a few statements, and tell the screens.
+
+    Category and unit are named by `category_id` and `unit_id`; a SKU is not changed here. Holds the products' stock.
+    """
+    ids = sorted(changes)
+    hold(ids)
+    for start in range(0, len(ids), PRODUCTS_PER_STATEMENT):
+        _update_some({one: changes[one] for one in ids[start : start + PRODUCTS_PER_STATEMENT]})
+
+
+def _update_some(changes: Mapping[int, Mapping[str, Any]]) -> None:
+    products = Product.objects.select_for_update().order_by("id").in_bulk(list(changes))
+    for product_id, values in changes.items():
+        for name, value in values.items():
+            setattr(products[product_id], name, value)
+    names = sorted({name for values in changes.values() for name in values} | {"updated_at"})
+    key = None if is_mysql() else ["id"]
+    # One INSERT … ON CONFLICT UPDATE of rows that exist: a CASE per column would be searched for every row.
+    Product.objects.bulk_create(products.values(), update_conflicts=True, update_fields=names, unique_fields=key)
+    stocks = ProductStock.objects.in_bulk(list(changes))
+    levels: dict[int, list[tuple[int, Decimal, Decimal]]] = {one: [] for one in changes}
+    for level in StockLevel.objects.filter(product_id__in=list(changes)).values_list(
+        "product_id", "warehouse_id", "on_hand", "reserved"
+    ):
+        levels[level[0]].append(level[1:])
+    news: list[events.NewEvent] = []
+    for product_id, product in sorted(products.items()):
+        news += [_stock_event(product, stocks[product_id], levels[product_id]), _product_event(product)]
+    events.append(news)
 
 
 @transactional

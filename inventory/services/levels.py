@@ -7,7 +7,7 @@ idempotency row → order row → product totals by id (one statement) → stock
 COMMIT.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,9 @@ from workbox.core.db import TryAgain, execute, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
+ROWS_PER_STATEMENT = 200  # a CASE is searched from its beginning for every row: longer ones cost more than statements
+
+EVENTS_PER_STATEMENT = 5000  # the server's largest packet holds many more
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +178,19 @@ def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
 def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
     """Apply signed deltas (level id → Delta) to totals and levels, all of them or none; returns the stock afterwards.
 
-    Three statements, whatever the number of lines. Raises TryAgain when a guard refuses: somebody changed a level
+    Three statements for up to ROWS_PER_STATEMENT lines, more for more, in the same lock order.
+
+    Raises TryAgain when a guard refuses: somebody changed a level
     between the caller's plain read and this statement.
     """
     products = sorted({delta.product_id for delta in deltas.values()})
-    _change_totals(deltas, products)
-    _change_levels(deltas)
+    by_product: dict[int, dict[int, Delta]] = {one: {} for one in products}
+    for level_id, delta in deltas.items():
+        by_product[delta.product_id][level_id] = delta
+    for part in _parts(products):
+        _change_totals({one: delta for product in part for one, delta in by_product[product].items()}, part)
+    for part in _parts(sorted(deltas)):
+        _change_levels({one: deltas[one] for one in part})
     after = _read_after(products)
     for delta in deltas.values():
         if delta.is_sellable:
@@ -188,6 +198,10 @@ def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
     if any(after[delta.product_id].levels[level_id][3] != delta.is_sellable for level_id, delta in deltas.items()):
         raise TryAgain("a warehouse stopped or began to sell")
     return after
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    return (ids[start : start + ROWS_PER_STATEMENT] for start in range(0, len(ids), ROWS_PER_STATEMENT))
 
 
 def promise(wanted: Mapping[int, Decimal]) -> Shelf:
@@ -338,7 +352,9 @@ def _read_after(products: list[int]) -> dict[int, StockAfter]:
 
 def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
     """Append one `inventory_update` per changed product; expects the change's transaction."""
-    events.append(stock_events(shelf, after))
+    news = stock_events(shelf, after)
+    for start in range(0, len(news), EVENTS_PER_STATEMENT):
+        events.append(news[start : start + EVENTS_PER_STATEMENT])
 
 
 def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.NewEvent]:

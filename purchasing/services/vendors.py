@@ -129,6 +129,15 @@ def add_price(vendor_id: int, new: NewPrice, *, valid_from: datetime | None = No
     return price
 
 
+@transactional
+def withdraw_price(vendor_id: int, product_id: int) -> None:
+    """The vendor asks nothing for the product any more; what it asked stays as history. Raises VendorUnknown."""
+    locked_vendor(vendor_id)
+    now = datetime.now(UTC)
+    current = VendorPrice.objects.filter(vendor_id=vendor_id, product_id=product_id, is_current=True)
+    current.update(is_current=None, valid_to=now)
+
+
 def _check_price(new: NewPrice) -> None:
     product = read_shelf([new.product_id], levels=False).products.get(new.product_id)
     if product is None or not product.is_active:

@@ -299,12 +299,20 @@ def _anonymous() -> Any:
 def idempotent(request: HttpRequest, user_id: int, work: Callable[[], tuple[int, Any]]) -> HttpResponse:
     """Run `work` once per Idempotency-Key of this user and answer with its status and body."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
+    return idempotent_by(request, user_id, work, content=request.body if key else b"")
+
+
+def idempotent_by(
+    request: HttpRequest, user_id: int, work: Callable[[], tuple[int, Any]], *, content: bytes
+) -> HttpResponse:
+    """Like `idempotent`, for a body that was read as a stream: `content` is what makes two requests twins."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
 
     def encoded() -> tuple[int, bytes]:
         status, body = work()
         return status, to_json(body)
 
-    fingerprint = request_hash(request.method or "", request.path, request.body) if key else ""
+    fingerprint = request_hash(request.method or "", request.path, content) if key else ""
     answer = once(encoded, user_id=user_id, key=key, fingerprint=fingerprint)
     response = HttpResponse(answer.body, status=answer.status, content_type=JSON)
     if answer.replayed:

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 TRIES_MAX = 5
 RETRY_SECONDS_MAX = 2.0
 BACKOFF_SECONDS = 0.005
+ROWS_PER_INSERT = 1000
 # Deadlock, lock wait timeout, record changed since last read, Galera node not ready: nothing was committed.
 CONTENTION_CODES = frozenset({1213, 1205, 1020, 1047})
 # Server gone, connection lost, server shutting down, connection refused: safe to repeat only before COMMIT was sent.
@@ -129,6 +130,14 @@ def transactional(function: Callable[..., T]) -> Callable[..., T]:
     return wrapper
 
 
+def after_commit(work: Callable[[], object]) -> None:
+    """Run `work` once the transaction has committed (at once when there is none); what it raises is only logged.
+
+    For telling a worker that there is something to do: never for what must happen.
+    """
+    transaction.on_commit(work, robust=True)
+
+
 def utc_text(moment: datetime | None = None) -> str:
     """A moment as both SQLite and MySQL store it: naive UTC with microseconds."""
     found = datetime.now(UTC) if moment is None else moment.astimezone(UTC)
@@ -207,13 +216,16 @@ def _insert(table: str, columns: Sequence[str], count: int) -> str:
 
 
 def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[int]:
-    """One multi-row INSERT; returns the new ids in row order.
+    """One multi-row INSERT (beyond ROWS_PER_INSERT rows several); returns the new ids in row order.
 
     InnoDB gives the rows of one plain INSERT consecutive auto-increment values and reports the first; SQLite has one
     writer and reports the last.
     """
     found = _connection()
     rows = list(rows)
+    if len(rows) > ROWS_PER_INSERT:
+        parts = (rows[start : start + ROWS_PER_INSERT] for start in range(0, len(rows), ROWS_PER_INSERT))
+        return [one for part in parts for one in insert_rows(table, columns, part)]
     values = [value for row in rows for value in row]
     reported = int(_execute(found, _insert(table, columns, len(rows)), values).lastrowid or 0)
     if found.vendor == "sqlite":

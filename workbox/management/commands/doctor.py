@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import redis
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max, Min
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -18,13 +21,16 @@ from workbox.celery import app
 from workbox.core.commands import FINDINGS, OK, WorkBoxCommand
 from workbox.core.db import is_mysql
 from workbox.env import KEY_LENGTH_MIN
+from workbox.jobs.models import Job, JobState
 
 FINE, NOTE, PROBLEM = "ok", "note", "problem"
 MARKS = {FINE: "ok  ", NOTE: "note", PROBLEM: "FIX "}
 DISK_FREE_MIN_BYTES = 1024**3
 LOCK_WAIT_MAX_SECONDS = 10
-WORKER_PING_SECONDS = 2.0
+WORKER_PING_SECONDS = 1.0
+JOB_WAIT_MAX = timedelta(minutes=10)
 REDIS_TIMEOUT_SECONDS = 2.0
+WORKER = "celery -A workbox worker --beat   (the Procfile's worker)"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 
 
@@ -80,6 +86,7 @@ def examine() -> Findings:
         if connection.introspection.table_names():
             yield from _guards()
             yield from _beat()
+            yield from _jobs()
     for elsewhere in (_redis, _broker, _keys, _web, _disk):
         yield from elsewhere()
 
@@ -169,9 +176,28 @@ def _beat() -> Findings:
         return
     known = set(PeriodicTask.objects.filter(enabled=True).values_list("task", flat=True))
     missing = sorted({entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} - known)
-    words = f"not scheduled yet: {', '.join(missing)}" if missing else f"{len(known)} tasks scheduled"
+    last = PeriodicTask.objects.filter(enabled=True).aggregate(last=Max("last_run_at"))["last"]
+    ran = f"last run {last:%Y-%m-%d %H:%M}" if last else "none has run yet"
+    words = f"not scheduled yet: {', '.join(missing)}" if missing else f"{len(known)} tasks scheduled, {ran}"
+    yield judged("beat", not missing, words, WORKER, otherwise=NOTE)
+
+
+def _jobs() -> Findings:
+    """Long work that people asked for: what waits, what failed, what was done last."""
+    if Job._meta.db_table not in connection.introspection.table_names():
+        return
+    now = timezone.now()
+    oldest = Job.objects.filter(state=JobState.QUEUED).aggregate(first=Min("created_at"))["first"]
+    waiting = Job.objects.filter(state=JobState.QUEUED).count()
+    words = f"{waiting} waiting" + (f" since {oldest:%Y-%m-%d %H:%M}" if oldest else "")
+    yield judged("jobs", oldest is None or now - oldest < JOB_WAIT_MAX, words, WORKER)
+    failed = Job.objects.filter(state=JobState.FAILED, finished_at__gte=now - timedelta(days=1)).count()
+    last = Job.objects.filter(finished_at__isnull=False).order_by("-finished_at").first()
+    words = "none has run yet"
+    if last is not None:
+        words = f"{last.kind} {last.pk} {last.state} {last.finished_at:%Y-%m-%d %H:%M}; {failed} failed in a day"
     yield judged(
-        "beat", not missing, words, "celery -A workbox worker --beat   (the Procfile's worker)", otherwise=NOTE
+        "last jobs", not failed, words, "/admin/jobs/job/?state__exact=failed   (each says why)", otherwise=NOTE
     )
 
 
@@ -192,7 +218,6 @@ def _redis() -> Findings:
 
 def _broker() -> Findings:
     address = settings.CELERY_BROKER_URL.rpartition("@")[2]
-    worker = "celery -A workbox worker --beat   (the Procfile's worker)"
     try:
         with app.connection_for_read() as wire:
             wire.ensure_connection(max_retries=1, timeout=REDIS_TIMEOUT_SECONDS)
@@ -201,9 +226,9 @@ def _broker() -> Findings:
         yield Finding("broker", PROBLEM, f"{address} not reachable: {error}", "correct CELERY_BROKER_URL")
         return
     yield Finding("broker", FINE, address)
-    words = f"{len(answers)} answer" if answers else "none answers: nightly work is not done"
+    words = f"{len(answers)} answer" if answers else "none answers: jobs stay queued, nightly work is not done"
     yield judged(
-        "workers", bool(answers), words, worker, otherwise=NOTE if settings.DEBUG or not is_mysql() else PROBLEM
+        "workers", bool(answers), words, WORKER, otherwise=NOTE if settings.DEBUG or not is_mysql() else PROBLEM
     )
 
 
