@@ -19,9 +19,9 @@ class WarehouseStockShape(Shape):
     warehouse_name = s.CharField()
     is_sellable = s.BooleanField()
     quantity = s.FloatField(help_text="On hand.")
-    reserved = s.FloatField()
-    available = s.FloatField()
-    in_transit = s.FloatField(help_text="On the way here from other warehouses.")
+    reserved = s.FloatField(allow_null=True)
+    available = s.FloatField(allow_null=True)
+    in_transit = s.FloatField(allow_null=True, help_text="On the way here from other warehouses.")
 
 
 class ProductShape(Shape):
@@ -35,9 +35,11 @@ class ProductShape(Shape):
     unit_of_measure = s.CharField()
     price = s.FloatField()
     unit_cost = s.FloatField(allow_null=True)
-    stock_quantity = s.FloatField(help_text="Available: on hand − reserved, over sellable warehouses.")
+    stock_quantity = s.FloatField(
+        allow_null=True, help_text="Available: on hand − reserved, over sellable warehouses; null with `as_of`."
+    )
     on_hand = s.FloatField()
-    reserved = s.FloatField()
+    reserved = s.FloatField(allow_null=True, help_text="Null with `as_of`.")
     reorder_threshold = s.FloatField()
     reorder_quantity = s.FloatField()
     is_stocked = s.BooleanField(help_text="False for charges: sold, but no stock is kept.")
@@ -50,7 +52,9 @@ class ProductDetailShape(ProductShape):
     """A product with its stock, per warehouse too."""
 
     stock_by_warehouse = WarehouseStockShape(many=True)
-    in_transit = s.FloatField(help_text="Between warehouses: has left one and not arrived at the other.")
+    in_transit = s.FloatField(
+        allow_null=True, help_text="Between warehouses: has left one and not arrived at the other."
+    )
 
 
 class ProductWriteShape(Shape):

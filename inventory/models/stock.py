@@ -59,6 +59,12 @@ class StockLevel(models.Model):
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="levels")
     on_hand = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     reserved = QuantityField(max_digits=18, default=Decimal(0), editable=False)
+    last_moved_at = models.DateTimeField(null=True, editable=False, help_text="The newest moment of its movements.")
+    has_late_entries = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="A movement was posted after one that took place later: its balances do not follow the time.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -170,6 +176,7 @@ class StockMovement(AppendOnly):
         indexes = [
             models.Index(fields=["product", "id"], name="movement_of_product"),
             models.Index(fields=["warehouse", "product", "id"], name="movement_of_level"),
+            models.Index(fields=["product", "warehouse", "created_at", "id"], name="movement_of_level_by_time"),
             models.Index(fields=["created_at"], name="movement_time"),
         ]
         constraints = [

@@ -24,6 +24,7 @@ from inventory.services.levels import (
     Delta,
     Shelf,
     ShelfProduct,
+    Span,
     StockAfter,
     announce,
     change,
@@ -146,7 +147,7 @@ def post(
             )
         ],
     )[0]
-    after = change(deltas)
+    after = change(deltas, spans=_spans(movements, shelf, [occurred_at] * len(movements)) if occurred_at else None)
     movement_ids = insert_rows(
         StockMovement._meta.db_table,
         _MOVEMENT_COLUMNS,
@@ -159,7 +160,7 @@ def post(
                 line.quantity,
                 line.unit_cost,
                 balance,
-                now,
+                now if occurred_at else after[line.product_id].moved_at[line.warehouse_id],
             )
             for line, balance in zip(movements, _balances(movements, after), strict=True)
         ],
@@ -178,7 +179,8 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
     """
     lines = [line for operation in operations for line in operation.movements]
     shelf = _shelf_for(lines)
-    after = change(_deltas(lines, shelf, {}))
+    moments = [operation.occurred_at for operation in operations for _ in operation.movements]
+    after = change(_deltas(lines, shelf, {}), spans=_spans(lines, shelf, moments))
     balances = _balances(lines, after)
     _refuse_dips(lines, balances, shelf, after)
     actor, request, recorded = actor_id or context.actor_id.get(), context.request_id.get(), utc_text()
@@ -301,6 +303,18 @@ def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int,
             raise TryAgain("a hold on what is short is over")
         raise InsufficientStock(shortages)
     return deltas
+
+
+def _spans(movements: Sequence[Movement], shelf: Shelf, moments: Sequence[datetime]) -> dict[int, Span]:
+    """For each level (by id), from when to when it moves."""
+    spans: dict[int, Span] = {}
+    for line, moment in zip(movements, moments, strict=True):
+        level = shelf.level(line.product_id, line.warehouse_id)
+        assert level is not None  # noqa: S101  (narrowing: _shelf_for made it)
+        text = utc_text(moment)
+        known = spans.get(level.id, Span(text, text))
+        spans[level.id] = Span(known.first, max(known.last, text), known.in_order and known.last <= text)
+    return spans
 
 
 def _balances(movements: Sequence[Movement], after: Mapping[int, StockAfter]) -> list[Decimal]:
