@@ -42,6 +42,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "inventory-item": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
     "inventory-adjust": {"POST": SHOP},
     "inventory-low-stock": {"GET": LOGGED_IN},
+    "inventory-valuation": {"GET": STAFF},
     "inventory-movements": {"GET": LOGGED_IN},
     "inventory-history": {"GET": LOGGED_IN},
     "inventory-changes": {"GET": LOGGED_IN},

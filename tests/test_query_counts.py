@@ -29,6 +29,8 @@ LISTS = {
     "GET product (as of)": "products/{product}?as_of=2026-01-01",
     "GET inventory/low-stock (as of)": "inventory/low-stock?page_size=2&as_of=2026-01-01",
     "GET inventory/low-stock": "inventory/low-stock?page_size=2",
+    "GET inventory/valuation": "inventory/valuation?page_size=2",
+    "GET inventory/valuation (as of)": "inventory/valuation?page_size=2&as_of=2026-01-01",
     "GET inventory/movements": "inventory/movements?page_size=2",
     "GET inventory/movements (cursor)": "inventory/movements?cursor=&limit=2",
     "GET inventory/products/{id}/history": "inventory/products/{product}/history?page_size=2",

@@ -174,6 +174,18 @@ class LowStockShape(Shape):
     reorder_quantity = s.FloatField()
 
 
+class ValuationShape(Shape):
+    """What one product's stock is worth."""
+
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    category = s.CharField(allow_null=True)
+    on_hand = s.FloatField()
+    average_cost = s.FloatField(allow_null=True, help_text="Null: nobody knows what it cost.")
+    value = s.FloatField(allow_null=True)
+
+
 class WarehouseShape(Shape):
     """A place that holds stock."""
 

@@ -1,6 +1,6 @@
 """Routes of inventory; fixed words stand before ids."""
 
-from inventory.api import barcodes, counts, places, products, stock, transfers
+from inventory.api import barcodes, counts, places, products, stock, transfers, valuation
 from workbox.core.routes import route
 
 ID = "[0-9]{1,18}"
@@ -13,6 +13,7 @@ urlpatterns = [
     route("inventory", products.ProductsView.as_view(), "inventory"),
     route("inventory/adjust", stock.AdjustView.as_view(), "inventory-adjust"),
     route("inventory/low-stock", products.LowStockView.as_view(), "inventory-low-stock"),
+    route("inventory/valuation", valuation.ValuationView.as_view(), "inventory-valuation"),
     route("inventory/movements", stock.MovementListView.as_view(), "inventory-movements"),
     route(rf"inventory/products/(?P<product_id>{ID})/history", stock.HistoryView.as_view(), "inventory-history"),
     route(rf"inventory/changes/(?P<product_id>{ID})", stock.HistoryView.as_view(), "inventory-changes"),

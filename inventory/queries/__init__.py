@@ -21,7 +21,7 @@ from inventory.models import (
 )
 from inventory.queries.moments import levels_at, levels_then, moved_since
 from workbox.core.cache import keep, kept, versions
-from workbox.core.db import as_utc, execute, marks, utc_text
+from workbox.core.db import as_utc, execute, marks
 from workbox.core.events import CATALOG
 from workbox.core.numbers import as_money, as_quantity, plain
 from workbox.core.replica import read
@@ -102,6 +102,31 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         " (SELECT product_id, warehouse_id, MAX(created_at) AS latest FROM inventory_stockmovement"
         "  GROUP BY product_id, warehouse_id) m ON m.product_id = l.product_id AND m.warehouse_id = l.warehouse_id"
         " WHERE COALESCE(l.last_moved_at, '1900-01-01') <> COALESCE(m.latest, '1900-01-01')",
+    ),
+    (
+        "each average cost follows from the one before and the movement that changed it",
+        "SELECT 'movement', movement_id, 0, average_cost, computed FROM ("
+        " SELECT movement_id, average_cost, CASE WHEN a IS NULL OR (q > 0 AND b <= 0) THEN cost"
+        "  WHEN b + q <= 0 OR b * a + q * cost < 0 THEN a ELSE (b * a + q * cost) / (b + q) END AS computed FROM ("
+        "  SELECT c.movement_id, c.average_cost, m.quantity AS q, m.unit_cost AS cost, m.held - m.quantity AS b,"
+        "   LAG(c.average_cost) OVER (PARTITION BY c.product_id ORDER BY c.movement_id) AS a"
+        "  FROM inventory_costchange c JOIN (SELECT id, quantity, unit_cost,"
+        "   ROUND(SUM(quantity) OVER (PARTITION BY product_id ORDER BY id), 3) AS held"
+        "   FROM inventory_stockmovement) m ON m.id = c.movement_id"
+        " ) steps) chain WHERE computed IS NULL OR ABS(average_cost - computed) > 0.000002",
+    ),
+    (
+        "what came in at a cost changed the average cost",
+        "SELECT 'movement', m.id, m.warehouse_id, 0, m.unit_cost FROM inventory_stockmovement m"
+        " LEFT JOIN inventory_costchange c ON c.movement_id = m.id"
+        " WHERE m.movement_type = 'purchase' AND m.unit_cost IS NOT NULL AND c.id IS NULL",
+    ),
+    (
+        "a product's average cost is the last one it changed to",
+        "SELECT 'product', s.product_id, 0, COALESCE(s.average_cost, 0), COALESCE(c.average_cost, 0)"
+        " FROM inventory_productstock s LEFT JOIN (SELECT product_id, MAX(id) AS id FROM inventory_costchange"
+        "  GROUP BY product_id) n ON n.product_id = s.product_id LEFT JOIN inventory_costchange c ON c.id = n.id"
+        " WHERE COALESCE(s.average_cost, -1) <> COALESCE(c.average_cost, -1)",
     ),
     (
         "every product has a stock row",

@@ -21,7 +21,7 @@ OF_LEVEL = "m.product_id = l.product_id AND m.warehouse_id = l.warehouse_id"
 def moved_since(moment: str) -> str:
     """SQL for what level `l` has gained since a moment; `moment` is a column or a placeholder."""
     return (
-        f"COALESCE((SELECT SUM(m.quantity) FROM inventory_stockmovement m{_by_time()}"
+        f"COALESCE((SELECT SUM(m.quantity) FROM inventory_stockmovement m{_by_time()}"  # noqa: S608  (our own SQL)
         f" WHERE {OF_LEVEL} AND m.created_at > {moment}), 0)"
     )
 
@@ -41,21 +41,22 @@ def levels_then(moment: datetime, product_ids: Sequence[int] | None = None) -> t
     )
     if not is_mysql():
         return (
-            f"{known} ELSE COALESCE((SELECT m.balance_after FROM inventory_stockmovement m WHERE {OF_LEVEL}"
+            f"{known} ELSE COALESCE((SELECT m.balance_after FROM inventory_stockmovement m WHERE {OF_LEVEL}"  # noqa: S608
             " AND m.created_at <= %s ORDER BY m.created_at DESC, m.id DESC LIMIT 1), 0) END AS on_hand"
             f" FROM inventory_stocklevel l WHERE l.{among}",
             [text, text, text, *ids],
         )
     # MariaDB walks a correlated ORDER BY … LIMIT 1 from the newest row on; grouped, it jumps from level to level.
     newest = (
-        "SELECT product_id, warehouse_id, MAX(created_at) AS moved_at FROM inventory_stockmovement"
+        "SELECT product_id, warehouse_id, MAX(created_at) AS moved_at FROM inventory_stockmovement"  # noqa: S608
         f"{_by_time()} WHERE {among} AND created_at <= %s GROUP BY product_id, warehouse_id"
     )
     return (
-        f"{known} ELSE COALESCE(b.balance_after, 0) END AS on_hand FROM inventory_stocklevel l LEFT JOIN"
+        f"{known} ELSE COALESCE(b.balance_after, 0) END AS on_hand FROM inventory_stocklevel l LEFT JOIN"  # noqa: S608
         f" (SELECT n.product_id, n.warehouse_id, MAX(m.id) AS id FROM ({newest}) n"
         f"  JOIN inventory_stockmovement m{_by_time()} ON m.product_id = n.product_id"
-        "  AND m.warehouse_id = n.warehouse_id AND m.created_at = n.moved_at GROUP BY n.product_id, n.warehouse_id) last"
+        "  AND m.warehouse_id = n.warehouse_id AND m.created_at = n.moved_at"
+        "  GROUP BY n.product_id, n.warehouse_id) last"
         " ON last.product_id = l.product_id AND last.warehouse_id = l.warehouse_id"
         f" LEFT JOIN inventory_stockmovement b ON b.id = last.id WHERE l.{among}",
         [text, text, *ids, text, *ids],

@@ -19,6 +19,7 @@ from inventory.models import (
     StockOperation,
     Warehouse,
 )
+from inventory.services.costs import Valued, follow
 from inventory.services.holds import has_expired, release_expired
 from inventory.services.levels import (
     Delta,
@@ -50,13 +51,17 @@ _MOVEMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A line to post. `quantity` is signed already (see `signed`); `unit_cost` is what one unit cost us."""
+    """A line to post. `quantity` is signed already (see `signed`); `unit_cost` is what one unit cost us.
+
+    `undoes_cost`: it reverses a line that changed the average cost, and takes its value out again (or back in).
+    """
 
     product_id: int
     warehouse_id: int
     movement_type: str
     quantity: Decimal
     unit_cost: Decimal | None = None
+    undoes_cost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,7 @@ def post(
         ],
     )[0]
     after = change(deltas, spans=_spans(movements, shelf, [occurred_at] * len(movements)) if occurred_at else None)
+    moments = [now if occurred_at else after[line.product_id].moved_at[line.warehouse_id] for line in movements]
     movement_ids = insert_rows(
         StockMovement._meta.db_table,
         _MOVEMENT_COLUMNS,
@@ -160,11 +166,12 @@ def post(
                 line.quantity,
                 line.unit_cost,
                 balance,
-                now if occurred_at else after[line.product_id].moved_at[line.warehouse_id],
+                moment,
             )
-            for line, balance in zip(movements, _balances(movements, after), strict=True)
+            for line, balance, moment in zip(movements, _balances(movements, after), moments, strict=True)
         ],
     )
+    follow(_valued(movements, movement_ids, moments, after))
     announce(shelf, after)
     return Posted(operation_id, movement_ids, after, shelf)
 
@@ -197,7 +204,7 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
         for operation_id, operation in zip(ids, operations, strict=True)
         for _ in operation.movements
     ]
-    insert_rows(
+    movement_ids = insert_rows(
         StockMovement._meta.db_table,
         _MOVEMENT_COLUMNS,
         [
@@ -205,6 +212,7 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
             for (owner, moment), one, balance in zip(owners, lines, balances, strict=True)
         ],
     )
+    follow(_valued(lines, movement_ids, [moment for _, moment in owners], after))
     announce(shelf, after)
     return ids
 
@@ -332,6 +340,26 @@ def _balances(movements: Sequence[Movement], after: Mapping[int, StockAfter]) ->
     return balances[::-1]
 
 
+def _valued(
+    movements: Sequence[Movement], ids: Sequence[int], moments: Sequence[str], after: Mapping[int, StockAfter]
+) -> list[Valued]:
+    """The lines that change an average cost, each with the product's on-hand before it."""
+    if not any(_has_value(line) for line in movements):
+        return []
+    left = {product_id: stock.on_hand for product_id, stock in after.items()}
+    found: list[Valued] = []
+    for line, movement_id, moment in reversed(list(zip(movements, ids, moments, strict=True))):
+        left[line.product_id] -= line.quantity
+        if _has_value(line) and line.unit_cost is not None:
+            before = left[line.product_id]
+            found.append(Valued(movement_id, line.product_id, line.quantity, line.unit_cost, before, moment))
+    return found[::-1]
+
+
+def _has_value(line: Movement) -> bool:
+    return line.unit_cost is not None and (line.movement_type == MovementType.PURCHASE or line.undoes_cost)
+
+
 def default_warehouse() -> Warehouse:
     """Where stock goes when nobody names a place: the open, sellable warehouse with the lowest priority number."""
     found = Warehouse.objects.filter(is_active=True, is_sellable=True).order_by("priority", "id").first()
@@ -448,8 +476,11 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
             " transfer.",
             code="belongs_to_transfer",
         )
+    rows = operation.movements.order_by("id").values_list(
+        "product_id", "warehouse_id", "quantity", "unit_cost", "cost_change"
+    )
     lines = [
-        Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)
-        for row in operation.movements.order_by("id")
+        Movement(product_id, warehouse_id, MovementType.ADJUSTMENT, -quantity, cost, undoes_cost=change is not None)
+        for product_id, warehouse_id, quantity, cost, change in rows
     ]
     return post(lines, kind=Kind.REVERSAL, reason=reason.strip(), reverses_id=operation_id, actor_id=actor_id)

@@ -386,6 +386,22 @@ def _read_after(products: list[int], now: datetime) -> dict[int, StockAfter]:
     return after
 
 
+def keep_average_costs(known: Mapping[int, tuple[Decimal | None, str]]) -> None:
+    """What a unit of these products costs on average (product id → cost, since when), in one statement.
+
+    Only `costs.py` calls it, with the totals locked.
+    """
+    case = f"(CASE product_id{' WHEN %s THEN %s' * len(known)} END)"
+    ids = sorted(known)
+    values: list[Any] = [value for one in ids for value in (one, known[one][0])]
+    values += [value for one in ids for value in (one, known[one][1])]
+    execute(
+        f"UPDATE inventory_productstock SET average_cost = {case}, average_cost_at = {case}"  # noqa: S608  (only placeholders)
+        f" WHERE product_id IN ({marks(len(ids))})",
+        [*values, *ids],
+    )
+
+
 def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
     """Append one `inventory_update` per changed product; expects the change's transaction."""
     events.append(stock_events(shelf, after))
