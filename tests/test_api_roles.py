@@ -94,6 +94,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "sales-comparison": {"GET": STAFF},
     "sales-by-category": {"GET": STAFF},
     "analytics-snapshot": {"GET": STAFF},
+    "availability-explain": {"GET": STAFF},
     "insights-trends": {"GET": STAFF},
     "insights-categories": {"GET": STAFF},
     "insights-stock": {"GET": STAFF},

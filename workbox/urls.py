@@ -5,6 +5,7 @@ from importlib import import_module
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
+from insights.admin.explain import explain_page
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
 from workbox.pages import live, live_rows
@@ -25,6 +26,9 @@ api: list[URLPattern] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     ByFirstWord("api/v1/", api),
     path("", pages.home, name="home"),
+    path(
+        "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
+    ),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),
