@@ -40,7 +40,7 @@ def explain(product_id: int) -> dict[str, Any]:
     A fixed number of statements. They are read at one version of the product's stock, so that the parts add up even
     while others sell. Raises ProductUnknown.
     """
-    return _at_one_version(product_id, lambda stock: _explained(stock))
+    return _at_one_version(product_id, _explained)
 
 
 def _at_one_version(product_id: int, look: Callable[[ProductStock], T]) -> T:
@@ -138,17 +138,19 @@ def _reservations(product_id: int) -> list[dict[str, Any]]:
     found = []
     for row in rows:
         expires = row.hold.expires_at if hasattr(row, "hold") else None
-        order, transfer = orders.get(row.holder_id), transfers.get(row.holder_id)
         is_order = row.holder_type == Holder.ORDER_LINE
+        order = orders.get(row.holder_id) if is_order else None
+        transfer = None if is_order else transfers.get(row.holder_id)
+        holder = order or transfer
         found.append(
             {
                 "reservation_id": row.pk,
                 "kind": "order" if is_order else "transfer",
-                "order_id": order.pk if is_order and order else None,
-                "transfer_id": transfer.pk if not is_order and transfer else None,
-                "status": (order.status if is_order and order else transfer.status if transfer else None),
-                "customer": _customer(order) if is_order and order else None,
-                "to_warehouse_id": transfer.to_warehouse_id if not is_order and transfer else None,
+                "order_id": order.pk if order else None,
+                "transfer_id": transfer.pk if transfer else None,
+                "status": holder.status if holder else None,
+                "customer": _customer(order) if order else None,
+                "to_warehouse_id": transfer.to_warehouse_id if transfer else None,
                 "warehouse_id": row.level.warehouse_id,
                 "warehouse_name": row.level.warehouse.name,
                 "is_sellable": row.level.warehouse.is_sellable,

@@ -186,6 +186,77 @@ class ValuationShape(Shape):
     value = s.FloatField(allow_null=True)
 
 
+class BulkAdjustRowShape(Shape):
+    """One correction; its product by id or SKU."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    warehouse_id = s.IntegerField(required=False)
+    quantity = s.FloatField(help_text="+ adds, − takes away.")
+    reason = s.CharField(max_length=500, required=False)
+
+
+class BulkMovementRowShape(BulkAdjustRowShape):
+    """One movement; its product by id or SKU."""
+
+    movement_type = s.ChoiceField(choices=MOVEMENT_TYPES)
+    unit_cost = s.FloatField(required=False)
+
+
+class BulkPriceRowShape(Shape):
+    """One price; its product by id or SKU."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    price = s.FloatField()
+
+
+class BulkShape(Shape):
+    """What all bulk calls share."""
+
+    mode = s.ChoiceField(choices=["all_or_nothing", "each"], required=False)
+
+
+class BulkAdjustShape(BulkShape):
+    """Many corrections."""
+
+    items = BulkAdjustRowShape(many=True)
+    reason = s.CharField(max_length=500, required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+
+
+class BulkMovementsShape(BulkShape):
+    """Many movements."""
+
+    items = BulkMovementRowShape(many=True)
+    reason = s.CharField(max_length=500, required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+
+
+class BulkPriceShape(BulkShape):
+    """Many prices."""
+
+    items = BulkPriceRowShape(many=True)
+
+
+class BulkRowOutcomeShape(Shape):
+    """What became of one row."""
+
+    index = s.IntegerField()
+    status = s.ChoiceField(choices=["ok", "failed"])
+    error = s.DictField(allow_null=True, help_text="The error body this row alone would have got.")
+
+
+class BulkOutcomeShape(Shape):
+    """What became of the rows."""
+
+    mode = s.ChoiceField(choices=["all_or_nothing", "each"])
+    ok = s.IntegerField()
+    failed = s.IntegerField()
+    operation_ids = s.ListField(child=s.IntegerField(), help_text="Of `all_or_nothing`: one per reason and reference.")
+    results = BulkRowOutcomeShape(many=True, help_text="Of `each`: one per row.")
+
+
 class WarehouseShape(Shape):
     """A place that holds stock."""
 

@@ -11,7 +11,9 @@ from decimal import Decimal
 from inventory.average import as_cost, average_after
 from inventory.models import CostChange
 from inventory.services.levels import keep_average_costs
-from workbox.core.db import as_utc, execute, insert_later, marks, utc_text
+from workbox.core.db import as_utc, execute, in_parts, insert_later, marks, utc_text
+
+PRODUCTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,17 @@ def follow(movements: Sequence[Valued]) -> None:
     """The average cost of these products is what the movements, in their order, make it; each change is kept.
 
     Expects the products' totals to be locked by the change just made. A change posted late counts from the newest one
-    on: what the stock was worth on a past day does not move afterwards. Three statements for any number of movements,
-    none for none.
+    on: what the stock was worth on a past day does not move afterwards. Three statements for up to
+    PRODUCTS_AT_ONCE products, none for none.
     """
-    if not movements:
-        return
-    products = sorted({one.product_id for one in movements})
+    by_product: dict[int, list[Valued]] = {}
+    for one in movements:
+        by_product.setdefault(one.product_id, []).append(one)
+    for products in in_parts(sorted(by_product), PRODUCTS_AT_ONCE):
+        _follow(products, [one for product_id in products for one in by_product[product_id]])
+
+
+def _follow(products: Sequence[int], movements: Sequence[Valued]) -> None:
     rows = execute(
         "SELECT product_id, average_cost, average_cost_at FROM inventory_productstock"  # noqa: S608  (only placeholders)
         f" WHERE product_id IN ({marks(len(products))})",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from inventory.errors import AlreadyReversed, InsufficientStock, ProductUnknown, Shortage, WarehouseUnknown
 from inventory.models import (
@@ -34,11 +35,13 @@ from inventory.services.levels import (
     read_shelf,
 )
 from workbox.core import context
-from workbox.core.db import TryAgain, insert_rows, retrying, transactional, utc_text
+from workbox.core.db import TryAgain, in_parts, insert_rows, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
 ZERO = Decimal(0)
+PRODUCTS_AT_ONCE = 500  # the CASE of a changing statement is searched once per row: its cost grows with the square
+MOVEMENTS_AT_ONCE = 2000
 Kind = StockOperation.Kind
 _OPERATION_COLUMNS = (
     "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at",
@@ -152,11 +155,9 @@ def post(
             )
         ],
     )[0]
-    after = change(deltas, spans=_spans(movements, shelf, [occurred_at] * len(movements)) if occurred_at else None)
+    after = _change(deltas, _spans(movements, shelf, [occurred_at] * len(movements)) if occurred_at else None)
     moments = [now if occurred_at else after[line.product_id].moved_at[line.warehouse_id] for line in movements]
-    movement_ids = insert_rows(
-        StockMovement._meta.db_table,
-        _MOVEMENT_COLUMNS,
+    movement_ids = _insert_movements(
         [
             (
                 operation_id,
@@ -172,7 +173,7 @@ def post(
         ],
     )
     follow(_valued(movements, movement_ids, moments, after))
-    announce(shelf, after)
+    _announce(shelf, after)
     return Posted(operation_id, movement_ids, after, shelf)
 
 
@@ -187,7 +188,7 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
     lines = [line for operation in operations for line in operation.movements]
     shelf = _shelf_for(lines)
     moments = [operation.occurred_at for operation in operations for _ in operation.movements]
-    after = change(_deltas(lines, shelf, {}), spans=_spans(lines, shelf, moments))
+    after = _change(_deltas(lines, shelf, {}), _spans(lines, shelf, moments))
     balances = _balances(lines, after)
     _refuse_dips(lines, balances, shelf, after)
     actor, request, recorded = actor_id or context.actor_id.get(), context.request_id.get(), utc_text()
@@ -204,16 +205,14 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
         for operation_id, operation in zip(ids, operations, strict=True)
         for _ in operation.movements
     ]
-    movement_ids = insert_rows(
-        StockMovement._meta.db_table,
-        _MOVEMENT_COLUMNS,
+    movement_ids = _insert_movements(
         [
             (owner, one.product_id, one.warehouse_id, one.movement_type, one.quantity, one.unit_cost, balance, moment)
             for (owner, moment), one, balance in zip(owners, lines, balances, strict=True)
         ],
     )
     follow(_valued(lines, movement_ids, [moment for _, moment in owners], after))
-    announce(shelf, after)
+    _announce(shelf, after)
     return ids
 
 
@@ -311,6 +310,30 @@ def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int,
             raise TryAgain("a hold on what is short is over")
         raise InsufficientStock(shortages)
     return deltas
+
+
+def _change(deltas: Mapping[int, Delta], spans: Mapping[int, Span] | None) -> dict[int, StockAfter]:
+    """`change` in parts: products by id, so that parts are locked in the order in which one statement locks."""
+    by_product: dict[int, dict[int, Delta]] = {}
+    for level_id, delta in deltas.items():
+        by_product.setdefault(delta.product_id, {})[level_id] = delta
+    after: dict[int, StockAfter] = {}
+    for products in in_parts(sorted(by_product), PRODUCTS_AT_ONCE):
+        part = {level_id: delta for one in products for level_id, delta in by_product[one].items()}
+        after |= change(part, spans=spans)
+    return after
+
+
+def _insert_movements(rows: Sequence[Sequence[Any]]) -> list[int]:
+    ids: list[int] = []
+    for part in in_parts(rows, MOVEMENTS_AT_ONCE):
+        ids += insert_rows(StockMovement._meta.db_table, _MOVEMENT_COLUMNS, part)
+    return ids
+
+
+def _announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
+    for products in in_parts(sorted(after), PRODUCTS_AT_ONCE):
+        announce(shelf, {one: after[one] for one in products})
 
 
 def _spans(movements: Sequence[Movement], shelf: Shelf, moments: Sequence[datetime]) -> dict[int, Span]:

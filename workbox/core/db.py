@@ -9,7 +9,7 @@ import functools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -127,6 +127,12 @@ def transactional(function: Callable[..., T]) -> Callable[..., T]:
         return transact(lambda: function(*args, **kwargs))
 
     return wrapper
+
+
+def in_parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The rows in runs of at most `size`: one statement has room for so many."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def utc_text(moment: datetime | None = None) -> str:
