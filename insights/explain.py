@@ -223,21 +223,21 @@ def _equation(
 ) -> dict[str, Any]:
     """What stands in warehouses that sell, less each promise made there; what does not sell is not in the sum."""
     parts = [
-        {"part": "on_hand", "label": f"on hand in {row['warehouse_name']}", "quantity": row["on_hand"]}
+        {"part": "on_hand", "what": f"on hand in {row['warehouse_name']}", "quantity": row["on_hand"]}
         for row in warehouses
         if row["is_sellable"] and row["on_hand"]
     ]
     parts += [
         {
             "part": row["kind"],
-            "label": f"{row['kind']} {row['order_id'] or row['transfer_id']} from {row['warehouse_name']}",
+            "what": f"{row['kind']} {row['order_id'] or row['transfer_id']} from {row['warehouse_name']}",
             "quantity": -row["quantity"],
         }
         for row in reservations
         if row["is_sellable"]
     ]
     text = " ".join(
-        f"{'−' if one['quantity'] < 0 else '+'} {plain(abs(one['quantity']))} ({one['label']})" for one in parts
+        f"{'−' if one['quantity'] < 0 else '+'} {plain(abs(one['quantity']))} ({one['what']})" for one in parts
     )
     return {
         "available": available,

@@ -52,6 +52,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "operation-reverse": dict.fromkeys(_ACTION, SHOP),
     "stock-movements": {"GET": LOGGED_IN, "POST": SHOP},
     "stock-movement": {"GET": LOGGED_IN},
+    "stock-operations": {"GET": LOGGED_IN},
     "stock-operation": {"GET": LOGGED_IN},
     "stock-transfers": {"GET": LOGGED_IN, "POST": SHOP},
     "stock-transfer": {"GET": LOGGED_IN},

@@ -30,6 +30,7 @@ LISTS = {
     "GET inventory/low-stock (as of)": "inventory/low-stock?page_size=2&as_of=2026-01-01",
     "GET inventory/low-stock": "inventory/low-stock?page_size=2",
     "GET availability/explain": "products/{product}/availability/explain",
+    "GET stock-operations": "stock-operations?page_size=2&product_id={product}",
     "GET inventory/valuation": "inventory/valuation?page_size=2",
     "GET inventory/valuation (as of)": "inventory/valuation?page_size=2&as_of=2026-01-01",
     "GET inventory/movements": "inventory/movements?page_size=2",

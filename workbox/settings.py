@@ -187,6 +187,9 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "orders.api.schemas.STATUSES",
         "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
         "TransferStatusEnum": "inventory.models.Transfer.Status",
+        "BulkModeEnum": "inventory.api.schemas.BULK_MODES",
+        "OperationKindEnum": "inventory.api.schemas.OPERATION_KINDS",
+        "PromiseKindEnum": "insights.api.schemas.PROMISE_KINDS",
         "CountStatusEnum": "inventory.models.StockCount.Status",
     },
     "POSTPROCESSING_HOOKS": [

@@ -29,7 +29,7 @@ def explain_page(request: HttpRequest, product_id: int) -> HttpResponse:
         "product_url": reverse("admin:inventory_product_change", args=[product_id]),
         "found": found,
         "parts": [
-            {"label": part["label"], "quantity": signed_text(part["quantity"])} for part in found["equation"]["parts"]
+            {"label": part["what"], "quantity": signed_text(part["quantity"])} for part in found["equation"]["parts"]
         ],
         "available": quantity_text(found["stock_quantity"]),
         "warehouses": [_warehouse(row) for row in found["warehouses"]],

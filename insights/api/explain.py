@@ -80,8 +80,8 @@ EXAMPLE = {
     "equation": {
         "available": 45,
         "parts": [
-            {"part": "on_hand", "label": "on hand in Main store", "quantity": 50},
-            {"part": "order", "label": "order 12 from Main store", "quantity": -5},
+            {"part": "on_hand", "what": "on hand in Main store", "quantity": 50},
+            {"part": "order", "what": "order 12 from Main store", "quantity": -5},
         ],
         "text": "available 45 = 50 (on hand in Main store) − 5 (order 12 from Main store)",
     },

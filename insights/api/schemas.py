@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 Shape = s.Serializer[Any]
+PROMISE_KINDS = ["order", "transfer"]
 
 
 class PeriodShape(Shape):
@@ -320,7 +321,7 @@ class ExplainedReservationShape(Shape):
     """An open promise and who holds it."""
 
     reservation_id = s.IntegerField()
-    kind = s.ChoiceField(choices=["order", "transfer"])
+    kind = s.ChoiceField(choices=PROMISE_KINDS)
     order_id = s.IntegerField(allow_null=True)
     transfer_id = s.IntegerField(allow_null=True)
     status = s.CharField(allow_null=True)
@@ -363,7 +364,7 @@ class EquationPartShape(Shape):
     """One signed part of the sum."""
 
     part = s.ChoiceField(choices=["on_hand", "order", "transfer"])
-    label = s.CharField()
+    what = s.CharField()
     quantity = s.FloatField()
 
 

@@ -39,6 +39,7 @@ IRREVERSIBLE = frozenset(
         StockOperation.Kind.RETURN,
         StockOperation.Kind.REVERSAL,
         StockOperation.Kind.TRANSFER,
+        StockOperation.Kind.RECEIPT,
     }
 )
 LINES_SHOWN = 100

@@ -11,6 +11,7 @@ from accounts.capabilities import CATALOG_WRITE, STOCK_POST
 from inventory.api import aliases
 from inventory.api.naming import CODE_LENGTH
 from inventory.api.schemas import (
+    BULK_MODES,
     MOVEMENT_TYPES,
     BulkAdjustShape,
     BulkMovementsShape,
@@ -30,7 +31,6 @@ from workbox.core.reading import Fields, canonical
 from workbox.core.rendering import load_json
 from workbox.core.schema import IDEMPOTENCY, answered, asked
 
-MODES = ("all_or_nothing", "each")
 MODE_TEXT = (
     f"Up to {ROWS_MAX} rows. `all_or_nothing` (unless told): one refused row refuses all, in one error. `each`: every "
     "row the rules allow is done, and the answer says what became of each. A body that makes no sense is 422."
@@ -124,7 +124,7 @@ def outcome_body(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def done_body(rows: int, operation_ids: Sequence[int] = ()) -> dict[str, Any]:
     """All of them are done."""
-    return {"mode": MODES[0], "ok": rows, "failed": 0, "operation_ids": list(operation_ids), "results": []}
+    return {"mode": BULK_MODES[0], "ok": rows, "failed": 0, "operation_ids": list(operation_ids), "results": []}
 
 
 class BulkLinesView(ApiView):
@@ -136,7 +136,7 @@ class BulkLinesView(ApiView):
     def posted(self, request: Request, read: Callable[[Fields, int, int, str, str], BulkLine | None]) -> HttpResponse:
         """Read every row by `read(row, product id, warehouse id, reason, reference)` and post them."""
         fields, rows = read_rows(request)
-        mode = fields.choice("mode", MODES) or MODES[0]
+        mode = fields.choice("mode", BULK_MODES) or BULK_MODES[0]
         reason = fields.text("reason", max_length=500)
         reference = fields.text("reference_number", max_length=100)
         products = read_products(rows)
@@ -267,7 +267,7 @@ class BulkPriceView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """Set the price of many products."""
         fields, rows = read_rows(request)
-        mode = fields.choice("mode", MODES) or MODES[0]
+        mode = fields.choice("mode", BULK_MODES) or BULK_MODES[0]
         products = read_products(rows)
         prices = []
         seen: set[int] = set()

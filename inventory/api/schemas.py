@@ -8,6 +8,8 @@ from inventory.models import MovementType, StockCount, StockOperation, Transfer
 
 Shape = s.Serializer[Any]
 MOVEMENT_TYPES = sorted(MovementType.values)
+BULK_MODES = ["all_or_nothing", "each"]
+OPERATION_KINDS = sorted(StockOperation.Kind.values)
 TRANSFER_STATUSES = sorted(Transfer.Status.values)
 COUNT_STATUSES = sorted(StockCount.Status.values)
 
@@ -146,11 +148,11 @@ class ReasonShape(Shape):
     reason = s.CharField(max_length=500)
 
 
-class OperationShape(Shape):
-    """One act on the ledger with its movements."""
+class OperationBaseShape(Shape):
+    """One act on the ledger: who, why, when."""
 
     id = s.IntegerField()
-    kind = s.ChoiceField(choices=sorted(StockOperation.Kind.values))
+    kind = s.ChoiceField(choices=OPERATION_KINDS)
     reason = s.CharField()
     reference_number = s.CharField()
     created_by = s.IntegerField(allow_null=True)
@@ -159,6 +161,17 @@ class OperationShape(Shape):
     reversed_by = s.IntegerField(allow_null=True)
     occurred_at = s.DateTimeField()
     created_at = s.DateTimeField()
+
+
+class OperationRowShape(OperationBaseShape):
+    """One act on the ledger as lists show it."""
+
+    movement_count = s.IntegerField()
+
+
+class OperationShape(OperationBaseShape):
+    """One act on the ledger with its movements."""
+
     movements = MovementShape(many=True)
 
 
@@ -214,7 +227,7 @@ class BulkPriceRowShape(Shape):
 class BulkShape(Shape):
     """What all bulk calls share."""
 
-    mode = s.ChoiceField(choices=["all_or_nothing", "each"], required=False)
+    mode = s.ChoiceField(choices=BULK_MODES, required=False)
 
 
 class BulkAdjustShape(BulkShape):
@@ -250,7 +263,7 @@ class BulkRowOutcomeShape(Shape):
 class BulkOutcomeShape(Shape):
     """What became of the rows."""
 
-    mode = s.ChoiceField(choices=["all_or_nothing", "each"])
+    mode = s.ChoiceField(choices=BULK_MODES)
     ok = s.IntegerField()
     failed = s.IntegerField()
     operation_ids = s.ListField(child=s.IntegerField(), help_text="Of `all_or_nothing`: one per reason and reference.")

@@ -24,6 +24,7 @@ urlpatterns = [
     route("stock-movements/bulk", bulk.BulkMovementsView.as_view(), "stock-movements-bulk"),
     route("stock-movements", stock.MovementsView.as_view(), "stock-movements"),
     route(rf"stock-movements/(?P<movement_id>{ID})", stock.MovementView.as_view(), "stock-movement"),
+    route("stock-operations", stock.OperationsView.as_view(), "stock-operations"),
     route(rf"stock-operations/(?P<operation_id>{ID})", stock.OperationView.as_view(), "stock-operation"),
     route("stock-transfers", transfers.TransfersView.as_view(), "stock-transfers"),
     route(rf"stock-transfers/(?P<transfer_id>{ID})", transfers.TransferView.as_view(), "stock-transfer"),

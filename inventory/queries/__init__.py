@@ -679,28 +679,64 @@ def history_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     return [row | {"balance": balances[row["id"]]} for row in movement_rows(ids)]
 
 
+_OPERATION_COLUMNS = {
+    "id": "id",
+    "kind": "kind",
+    "reason": "reason",
+    "reference_number": "reference",
+    "created_by": "actor_id",
+    "request_id": "request_id",
+    "reverses_id": "reverses_id",
+    "reversed_by": "reversed_by",
+    "occurred_at": "occurred_at",
+    "created_at": "created_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """What a list of stock operations shows, newest first; the dates are when it happened."""
+
+    kind: str | None = None
+    product_id: int | None = None
+    warehouse_id: int | None = None
+    actor_id: int | None = None
+    reference: str = ""
+    occurred_from: datetime | None = None
+    occurred_to: datetime | None = None
+    newest_first: bool = True
+
+
+def find_operations(wanted: OperationFilter) -> QuerySet[StockOperation]:
+    """The stock operations of a filter."""
+    exact = {
+        "kind": wanted.kind,
+        "actor_id": wanted.actor_id,
+        "reference": wanted.reference or None,
+        "occurred_at__gte": wanted.occurred_from,
+        "occurred_at__lte": wanted.occurred_to,
+    }
+    found = StockOperation.objects.order_by("-id" if wanted.newest_first else "id").filter(
+        **{name: one for name, one in exact.items() if one is not None}
+    )
+    moved = {"product_id": wanted.product_id, "warehouse_id": wanted.warehouse_id}
+    narrow = {name: one for name, one in moved.items() if one is not None}
+    return found.filter(id__in=StockMovement.objects.filter(**narrow).values("operation_id")) if narrow else found
+
+
+def operation_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These operations as lists show them, in the order of `ids`: how many movements instead of which."""
+    found = StockOperation.objects.filter(id__in=ids).order_by().annotate(movement_count=Count("movements"))
+    columns = [*_OPERATION_COLUMNS, "movement_count"]
+    rows = found.values_list(*_OPERATION_COLUMNS.values(), "movement_count")
+    by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    return [by_id[one] for one in ids if one in by_id]
+
+
 def operation_detail(operation_id: int) -> dict[str, Any] | None:
     """One stock operation with its movements, or None; `reversed_by` is the operation that undid it, if any did."""
-    row = (
-        StockOperation.objects.filter(id=operation_id)
-        .values(
-            "id",
-            "kind",
-            "reason",
-            "reference",
-            "actor_id",
-            "request_id",
-            "reverses_id",
-            "reversed_by",
-            "occurred_at",
-            "created_at",
-        )
-        .first()
-    )
+    row = StockOperation.objects.filter(id=operation_id).values_list(*_OPERATION_COLUMNS.values()).first()
     if row is None:
         return None
-    shown = dict(row)
-    shown["reference_number"] = shown.pop("reference")
-    shown["created_by"] = shown.pop("actor_id")
     ids = StockMovement.objects.filter(operation_id=operation_id).order_by("id").values_list("id", flat=True)
-    return shown | {"movements": movement_rows(list(ids))}
+    return dict(zip(_OPERATION_COLUMNS, row, strict=True)) | {"movements": movement_rows(list(ids))}

@@ -470,6 +470,30 @@ def lock_stock(product_id: int) -> None:
     hold([product_id])
 
 
+# Kinds that belong to a document, whose own steps keep its numbers true: the error's code, and what to do instead.
+_INSTEAD = {
+    Kind.SHIPMENT.value: (
+        "belongs_to_order",
+        "is an order's shipment; book the order's return instead (POST /api/v1/orders/ID/return).",
+    ),
+    Kind.RETURN.value: (
+        "belongs_to_order",
+        "is an order's return; what was booked back too much goes out by an adjustment"
+        " (POST /api/v1/inventory/adjust).",
+    ),
+    Kind.RECEIPT.value: (
+        "belongs_to_purchase_order",
+        "is the receipt of a purchase order; what was booked too much goes out by an adjustment"
+        " (POST /api/v1/inventory/adjust).",
+    ),
+    Kind.TRANSFER.value: (
+        "belongs_to_transfer",
+        "belongs to a transfer; cancel it while it is on the way (POST /api/v1/stock-transfers/ID/cancel), or send the"
+        " goods back by a new one.",
+    ),
+}
+
+
 @transactional
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
@@ -484,21 +508,9 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
         raise NotFound(f"There is no stock operation {operation_id}.")
     if StockOperation.objects.filter(reverses_id=operation_id).exists():
         raise AlreadyReversed(f"Operation {operation_id} has been reversed already.")
-    if operation.kind in (Kind.SHIPMENT, Kind.RETURN):
-        raise RuleViolation(
-            "This operation belongs to an order; use the order's return instead of a reversal.", code="belongs_to_order"
-        )
-    if operation.kind == Kind.RECEIPT:
-        raise RuleViolation(
-            "This operation is the receipt of a purchase order; correct what was booked too much by an adjustment.",
-            code="belongs_to_purchase_order",
-        )
-    if operation.kind == Kind.TRANSFER:
-        raise RuleViolation(
-            "This operation belongs to a transfer; cancel it while it is on the way, or send the goods back by a new"
-            " transfer.",
-            code="belongs_to_transfer",
-        )
+    if operation.kind in _INSTEAD:
+        code, instead = _INSTEAD[operation.kind]
+        raise RuleViolation(f"Operation {operation_id} ({operation.reference}) {instead}", code=code)
     rows = operation.movements.order_by("id").values_list(
         "product_id", "warehouse_id", "quantity", "unit_cost", "cost_change"
     )

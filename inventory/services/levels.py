@@ -271,8 +271,8 @@ def _change_levels(deltas: Mapping[int, Delta], now: datetime, spans: Mapping[in
     assignments, guards = ["updated_at = %s"], []
     values: list[Any] = [utc_text(now)]
     if moves_stock:
-        sql, moments = _moving(ids, now, spans)
-        assignments += sql
+        when, moments = _moving(ids, now, spans)
+        assignments += when
         values += moments
         assignments.append(f"on_hand = {_exact(f'on_hand + {on_hand[0]}')}")
         values += on_hand[1]
@@ -304,6 +304,7 @@ def _moving(ids: list[int], now: datetime, spans: Mapping[int, Span] | None) -> 
 
     Another server's clock may be ahead of ours by a little; then the movement takes place when the last one did.
     """
+    values: list[Any]
     if spans is None:
         text = utc_text(now)
         late, newest, values = "last_moved_at > %s", "%s", [utc_text(now + CLOCKS_APART), text, text]
@@ -355,7 +356,7 @@ def _exact(sql: str) -> str:
     return sql if is_mysql() else f"ROUND({sql}, 3)"
 
 
-def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]]:
+def _case(column: str, pairs: list[tuple[int, Any]]) -> tuple[str, list[Any]]:
     """`CASE column WHEN … THEN … END` and its parameters."""
     text = "(CASE " + column + " WHEN %s THEN %s" * len(pairs) + " END)"
     return text, [value for pair in pairs for value in pair]
