@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
         "OrderStatusEnum": "orders.api.schemas.STATUSES",
         "PurchaseStatusEnum": "purchasing.api.schemas.STATUSES",
         "TransferStatusEnum": "inventory.models.Transfer.Status",
+        "CountModeEnum": "inventory.api.schemas.COUNT_MODES",
         "BulkModeEnum": "inventory.api.schemas.BULK_MODES",
         "OperationKindEnum": "inventory.api.schemas.OPERATION_KINDS",
         "PromiseKindEnum": "insights.api.schemas.PROMISE_KINDS",

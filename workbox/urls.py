@@ -5,9 +5,9 @@ from importlib import import_module
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, path
 
-from insights.admin.explain import explain_page
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
+from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 
 api: list[URLPattern] = [

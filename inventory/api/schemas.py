@@ -8,6 +8,7 @@ from inventory.models import MovementType, StockCount, StockOperation, Transfer
 
 Shape = s.Serializer[Any]
 MOVEMENT_TYPES = sorted(MovementType.values)
+COUNT_MODES = ["set", "add"]
 BULK_MODES = ["all_or_nothing", "each"]
 OPERATION_KINDS = sorted(StockOperation.Kind.values)
 TRANSFER_STATUSES = sorted(Transfer.Status.values)
@@ -461,7 +462,7 @@ class FoundShape(Shape):
     barcode = s.CharField(max_length=64, required=False)
     counted_quantity = s.FloatField(required=False)
     counted_at = s.DateTimeField(required=False)
-    mode = s.ChoiceField(choices=["set", "add"], required=False)
+    mode = s.ChoiceField(choices=COUNT_MODES, required=False)
 
 
 class CountLinesShape(FoundShape):
