@@ -92,6 +92,7 @@ READ_ONLY = (
     "inventory.stocklevel",
     "inventory.stockoperation",
     "inventory.stockmovement",
+    "inventory.costchange",
     "inventory.reservation",
     "orders.shipment",
     "orders.return",

@@ -103,6 +103,17 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     (
         "POST",
+        "inventory/bulk-adjust",
+        {"items": [{"product_id": "P", "quantity": 1}], "mode": "each", "reason": "r", "reference_number": "x"},
+    ),
+    (
+        "POST",
+        "stock-movements/bulk",
+        {"items": [{"product_id": "P", "quantity": 1, "movement_type": "purchase"}], "mode": "each"},
+    ),
+    ("POST", "products/bulk-price", {"items": [{"product_id": "P", "price": 2}], "mode": "each"}),
+    (
+        "POST",
         "orders",
         {
             "items": [{"product_id": "P", "quantity": 1}],

@@ -48,6 +48,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Counts", "fact_check", "inventory_stockcount"),
             ("Movements", "swap_vert", "inventory_stockmovement"),
             ("Operations", "receipt_long", "inventory_stockoperation"),
+            ("Costs", "payments", "inventory_costchange"),
             ("Reservations", "bookmark", "inventory_reservation"),
         ),
     ),

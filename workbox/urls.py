@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
+from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 
 api: list[URLPattern] = [
@@ -27,6 +28,9 @@ api: list[URLPattern] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     ByFirstWord("api/v1/", api),
     path("", pages.home, name="home"),
+    path(
+        "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
+    ),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),

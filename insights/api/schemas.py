@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 Shape = s.Serializer[Any]
+PROMISE_KINDS = ["order", "transfer"]
 
 
 class PeriodShape(Shape):
@@ -291,3 +292,103 @@ class AlertSettingsWriteShape(Shape):
     email_notifications_enabled = s.BooleanField(required=False)
     alert_recipient_emails = s.ListField(child=s.EmailField(), required=False)
     hysteresis_percent = s.IntegerField(required=False, min_value=0, max_value=100)
+
+
+class LastOperationShape(Shape):
+    """What moved the stock of a warehouse last."""
+
+    operation_id = s.IntegerField()
+    kind = s.CharField()
+    reference_number = s.CharField()
+    reason = s.CharField()
+    quantity = s.FloatField(help_text="Signed.")
+    created_at = s.DateTimeField()
+
+
+class ExplainedWarehouseShape(Shape):
+    """A warehouse's part of the number."""
+
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    is_sellable = s.BooleanField()
+    on_hand = s.FloatField()
+    reserved = s.FloatField()
+    available = s.FloatField(help_text="0 where nothing is for sale.")
+    last_operation = LastOperationShape(allow_null=True)
+
+
+class ExplainedReservationShape(Shape):
+    """An open promise and who holds it."""
+
+    reservation_id = s.IntegerField()
+    kind = s.ChoiceField(choices=PROMISE_KINDS)
+    order_id = s.IntegerField(allow_null=True)
+    transfer_id = s.IntegerField(allow_null=True)
+    status = s.CharField(allow_null=True)
+    customer = s.CharField(allow_null=True)
+    to_warehouse_id = s.IntegerField(allow_null=True)
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    is_sellable = s.BooleanField()
+    quantity = s.FloatField()
+    hold_expires_at = s.DateTimeField(allow_null=True)
+    is_expired = s.BooleanField(help_text="The hold is over: whoever needs the stock may have it.")
+    created_at = s.DateTimeField()
+
+
+class ExplainedTransitShape(Shape):
+    """Goods that left one warehouse and have not arrived at the other."""
+
+    transfer_id = s.IntegerField()
+    quantity = s.FloatField()
+    from_warehouse_id = s.IntegerField()
+    from_warehouse_name = s.CharField()
+    to_warehouse_id = s.IntegerField()
+    to_warehouse_name = s.CharField()
+    dispatched_at = s.DateTimeField()
+
+
+class ExplainedIncomingShape(Shape):
+    """What a vendor still owes us."""
+
+    purchase_order_id = s.IntegerField()
+    vendor_id = s.IntegerField()
+    vendor_name = s.CharField()
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    quantity = s.FloatField()
+    expected_on = s.DateField(allow_null=True)
+
+
+class EquationPartShape(Shape):
+    """One signed part of the sum."""
+
+    part = s.ChoiceField(choices=["on_hand", "order", "transfer"])
+    what = s.CharField()
+    quantity = s.FloatField()
+
+
+class EquationShape(Shape):
+    """The sum: its parts add up to `available` exactly."""
+
+    available = s.FloatField()
+    parts = EquationPartShape(many=True)
+    text = s.CharField()
+
+
+class ExplainShape(Shape):
+    """Why a product's available stock is what it is."""
+
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    unit_of_measure = s.CharField()
+    stock_quantity = s.FloatField()
+    on_hand = s.FloatField()
+    reserved = s.FloatField()
+    warehouses = ExplainedWarehouseShape(many=True)
+    reservations = ExplainedReservationShape(many=True)
+    in_transit = ExplainedTransitShape(many=True)
+    not_for_sale = s.FloatField(help_text="On hand where nothing is for sale: quarantine, damaged goods.")
+    incoming = ExplainedIncomingShape(many=True)
+    equation = EquationShape()

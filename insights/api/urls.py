@@ -1,12 +1,17 @@
 """Routes of insights; fixed words stand before ids."""
 
-from insights.api import alerts, dashboard, sales, stock
+from insights.api import alerts, dashboard, explain, sales, stock
 from workbox.core.routes import route
 
 urlpatterns = [
     route("sales/analytics", sales.AnalyticsView.as_view(), "sales-analytics"),
     route("sales/revenue/comparison", sales.ComparisonView.as_view(), "sales-comparison"),
     route("sales/by-category", sales.ByCategoryView.as_view(), "sales-by-category"),
+    route(
+        "products/(?P<product_id>[0-9]{1,18})/availability/explain",
+        explain.ExplainView.as_view(),
+        "availability-explain",
+    ),
     route("analytics/snapshot", dashboard.SnapshotView.as_view(), "analytics-snapshot"),
     route("insights/sales-trends", sales.TrendsView.as_view(), "insights-trends"),
     route("insights/category-performance", sales.CategoryPerformanceView.as_view(), "insights-categories"),

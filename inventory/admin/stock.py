@@ -13,7 +13,7 @@ from unfold.enums import ActionVariant
 
 from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
 from inventory.admin.dialogs import ReverseDialog
-from inventory.models import Reservation, StockLevel, StockMovement, StockOperation, Warehouse
+from inventory.models import CostChange, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import catalog, ledger
 from workbox.core.admin import (
     DayRangeFilter,
@@ -39,6 +39,7 @@ IRREVERSIBLE = frozenset(
         StockOperation.Kind.RETURN,
         StockOperation.Kind.REVERSAL,
         StockOperation.Kind.TRANSFER,
+        StockOperation.Kind.RECEIPT,
     }
 )
 LINES_SHOWN = 100
@@ -293,6 +294,50 @@ def _operation_link(number: int | None) -> str:
     return (
         link(reverse("admin:inventory_stockoperation_change", args=[number]), f"Operation {number}") if number else "–"
     )
+
+
+@admin.register(CostChange)
+class CostChangeAdmin(ReadOnlyAdmin):
+    """How the average cost of products came about, newest first."""
+
+    list_display = ["shown_at", "product_link", "shown_average", "shown_paid", "shown_quantity", "act"]
+    list_display_links = ["shown_at"]
+    list_select_related = ["product", "movement"]
+    list_filter = [("product", AutocompleteSelectFilter), ("effective_at", DayRangeFilter)]
+    search_fields = ["product__sku", "product__name"]
+    search_help_text = "SKU or product name"
+    ordering = ["-id"]
+    fields = [("product_link", "shown_at"), ("shown_average", "shown_paid"), ("shown_quantity", "act")]
+
+    @admin.display(description="From", ordering="effective_at")
+    def shown_at(self, change: CostChange) -> str:
+        """To the minute."""
+        return moment_text(change.effective_at)
+
+    @admin.display(description="Product", ordering="product__name")
+    def product_link(self, change: CostChange) -> str:
+        """To the product's page."""
+        return link(reverse("admin:inventory_product_change", args=[change.product_id]), change.product)
+
+    @admin.display(description="Average cost", ordering="average_cost")
+    def shown_average(self, change: CostChange) -> str:
+        """Of one unit, from then on."""
+        return money_text(change.average_cost)
+
+    @admin.display(description="Paid per unit")
+    def shown_paid(self, change: CostChange) -> str:
+        """The cost on the movement that changed the average."""
+        return money_text(change.movement.unit_cost)
+
+    @admin.display(description="Quantity")
+    def shown_quantity(self, change: CostChange) -> str:
+        """How much moved at that cost."""
+        return signed_text(change.movement.quantity)
+
+    @admin.display(description="Operation")
+    def act(self, change: CostChange) -> str:
+        """What posted it."""
+        return _operation_link(change.movement.operation_id)
 
 
 @admin.register(StockMovement)

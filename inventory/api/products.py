@@ -1,6 +1,7 @@
 """Products over REST, under `/products` and under the seeds' `/inventory`: the same rows, the same ids."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,22 +11,29 @@ from rest_framework.request import Request
 
 from accounts.capabilities import CATALOG_READ, CATALOG_WRITE
 from inventory.api import aliases
+from inventory.api.moments import AS_OF, PAST, read_as_of
 from inventory.api.schemas import LowStockShape, ProductChangeShape, ProductDetailShape, ProductShape, ProductWriteShape
 from inventory.errors import ProductUnknown
 from inventory.models import Product
 from inventory.queries import (
     PRODUCT_ORDER,
     ProductFilter,
+    count_low_stock_at,
     count_products,
+    low_stock_ids_at,
     low_stock_products,
     low_stock_rows,
+    low_stock_rows_at,
     product_detail,
+    product_detail_at,
     product_ids,
     product_rows,
+    product_rows_at,
 )
 from inventory.services import catalog
 from inventory.services.ledger import lock_stock, set_quantity
 from workbox.core.api import (
+    COUNT_MAX,
     ActionView,
     ApiView,
     Page,
@@ -87,6 +95,7 @@ LIST_PARAMETERS = [
     in_query("include_inactive", bool, text="Retired products too."),
     in_query("low_stock", bool, text="Only those at or below their reorder threshold (false: only the others)."),
     *DATES,
+    AS_OF,
 ]
 
 
@@ -177,21 +186,22 @@ def check_price(price: Decimal, *, is_stocked: bool) -> None:
         )
 
 
-def shown(product_id: int) -> dict[str, Any]:
-    """The product as every answer shows it; raises ProductUnknown."""
-    found = product_detail(product_id)
+def shown(product_id: int, moment: datetime | None = None) -> dict[str, Any]:
+    """The product as every answer shows it (as of a past moment, if told); raises ProductUnknown."""
+    found = product_detail(product_id) if moment is None else product_detail_at(product_id, moment)
     if found is None:
         raise ProductUnknown(f"There is no product {product_id}.")
-    return found
+    return found if moment is None else found | {"as_of": moment}
 
 
-def _page(request: HttpRequest, wanted: ProductFilter) -> dict[str, Any]:
-    return page_of(
+def _page(request: HttpRequest, wanted: ProductFilter, moment: datetime | None) -> dict[str, Any]:
+    body = page_of(
         request,
         lambda offset, limit: product_ids(wanted, offset=offset, limit=limit),
         lambda: count_products(wanted, bounded_count),
-        product_rows,
+        product_rows if moment is None else lambda ids: product_rows_at(ids, moment),
     )
+    return body if moment is None else body | {"as_of": moment}
 
 
 class ProductsView(ApiView):
@@ -202,7 +212,7 @@ class ProductsView(ApiView):
 
     @extend_schema(
         summary="List products",
-        description="Retired products are left out unless `include_inactive` or `is_active` says otherwise.",
+        description=f"Retired products are left out unless `include_inactive` or `is_active` says otherwise. {PAST}",
         parameters=LIST_PARAMETERS,
         responses={200: ProductShape(many=True)},
         examples=[answered(PRODUCT_EXAMPLE)],
@@ -220,8 +230,14 @@ class ProductsView(ApiView):
             created_to=query.moment("created_to_date", end_of_day=True),
             order=query.order(PRODUCT_ORDER, default="-id"),
         )
+        moment = read_as_of(query)
+        if moment is not None:
+            if wanted.low_stock is not None:
+                query.fault("low_stock", "is about now; of the past ask inventory/low-stock?as_of=")
+            if any("stock" in column for column in wanted.order):
+                query.fault("as_of", "cannot be sorted by stock, which is about now")
         query.check()
-        return kept_answer(request, lambda: _page(request, wanted), topics=(CATALOG, STOCK))
+        return kept_answer(request, lambda: _page(request, wanted, moment), topics=(CATALOG, STOCK))
 
     @extend_schema(
         summary="Create a product",
@@ -270,14 +286,17 @@ class ProductView(ApiView):
 
     @extend_schema(
         summary="Get a product",
-        description="With its stock in each warehouse.",
-        parameters=[in_path("product_id")],
+        description=f"With its stock in each warehouse. {PAST}",
+        parameters=[in_path("product_id"), AS_OF],
         responses={200: ProductDetailShape},
         examples=[answered(DETAIL_EXAMPLE)],
     )
     def get(self, request: Request, product_id: str) -> HttpResponse:
         """Get a product."""
-        return kept_answer(request, lambda: shown(int(product_id)), topics=(CATALOG, STOCK))
+        query = Query(request.GET)
+        moment = read_as_of(query)
+        query.check()
+        return kept_answer(request, lambda: shown(int(product_id), moment), topics=(CATALOG, STOCK))
 
     @extend_schema(
         summary="Change a product (partial body allowed)",
@@ -387,7 +406,11 @@ class LowStockView(ApiView):
 
     @extend_schema(
         summary="List products low on stock",
-        description="Products on sale whose available stock is at or below their reorder threshold, emptiest first.",
+        description=(
+            "Products on sale whose available stock is at or below their reorder threshold, emptiest first. With "
+            "`as_of`: by what sellable warehouses had on hand then, against today's thresholds."
+        ),
+        parameters=[AS_OF],
         responses={200: LowStockShape(many=True)},
         examples=[
             answered(
@@ -405,4 +428,15 @@ class LowStockView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse:
         """List products low on stock."""
-        return conditional(request, to_json(read_page(request, low_stock_products(), low_stock_rows)))
+        query = Query(request.GET)
+        moment = read_as_of(query)
+        query.check()
+        if moment is None:
+            return conditional(request, to_json(read_page(request, low_stock_products(), low_stock_rows)))
+        body = page_of(
+            request,
+            lambda offset, limit: low_stock_ids_at(moment, offset=offset, limit=limit),
+            lambda: count_low_stock_at(moment, most=COUNT_MAX),
+            lambda ids: low_stock_rows_at(ids, moment),
+        )
+        return conditional(request, to_json(body | {"as_of": moment}))

@@ -8,6 +8,9 @@ from inventory.models import MovementType, StockCount, StockOperation, Transfer
 
 Shape = s.Serializer[Any]
 MOVEMENT_TYPES = sorted(MovementType.values)
+COUNT_MODES = ["set", "add"]
+BULK_MODES = ["all_or_nothing", "each"]
+OPERATION_KINDS = sorted(StockOperation.Kind.values)
 TRANSFER_STATUSES = sorted(Transfer.Status.values)
 COUNT_STATUSES = sorted(StockCount.Status.values)
 
@@ -19,9 +22,9 @@ class WarehouseStockShape(Shape):
     warehouse_name = s.CharField()
     is_sellable = s.BooleanField()
     quantity = s.FloatField(help_text="On hand.")
-    reserved = s.FloatField()
-    available = s.FloatField()
-    in_transit = s.FloatField(help_text="On the way here from other warehouses.")
+    reserved = s.FloatField(allow_null=True)
+    available = s.FloatField(allow_null=True)
+    in_transit = s.FloatField(allow_null=True, help_text="On the way here from other warehouses.")
 
 
 class ProductShape(Shape):
@@ -35,9 +38,11 @@ class ProductShape(Shape):
     unit_of_measure = s.CharField()
     price = s.FloatField()
     unit_cost = s.FloatField(allow_null=True)
-    stock_quantity = s.FloatField(help_text="Available: on hand − reserved, over sellable warehouses.")
+    stock_quantity = s.FloatField(
+        allow_null=True, help_text="Available: on hand − reserved, over sellable warehouses; null with `as_of`."
+    )
     on_hand = s.FloatField()
-    reserved = s.FloatField()
+    reserved = s.FloatField(allow_null=True, help_text="Null with `as_of`.")
     reorder_threshold = s.FloatField()
     reorder_quantity = s.FloatField()
     is_stocked = s.BooleanField(help_text="False for charges: sold, but no stock is kept.")
@@ -50,7 +55,9 @@ class ProductDetailShape(ProductShape):
     """A product with its stock, per warehouse too."""
 
     stock_by_warehouse = WarehouseStockShape(many=True)
-    in_transit = s.FloatField(help_text="Between warehouses: has left one and not arrived at the other.")
+    in_transit = s.FloatField(
+        allow_null=True, help_text="Between warehouses: has left one and not arrived at the other."
+    )
 
 
 class ProductWriteShape(Shape):
@@ -142,11 +149,11 @@ class ReasonShape(Shape):
     reason = s.CharField(max_length=500)
 
 
-class OperationShape(Shape):
-    """One act on the ledger with its movements."""
+class OperationBaseShape(Shape):
+    """One act on the ledger: who, why, when."""
 
     id = s.IntegerField()
-    kind = s.ChoiceField(choices=sorted(StockOperation.Kind.values))
+    kind = s.ChoiceField(choices=OPERATION_KINDS)
     reason = s.CharField()
     reference_number = s.CharField()
     created_by = s.IntegerField(allow_null=True)
@@ -155,6 +162,17 @@ class OperationShape(Shape):
     reversed_by = s.IntegerField(allow_null=True)
     occurred_at = s.DateTimeField()
     created_at = s.DateTimeField()
+
+
+class OperationRowShape(OperationBaseShape):
+    """One act on the ledger as lists show it."""
+
+    movement_count = s.IntegerField()
+
+
+class OperationShape(OperationBaseShape):
+    """One act on the ledger with its movements."""
+
     movements = MovementShape(many=True)
 
 
@@ -168,6 +186,89 @@ class LowStockShape(Shape):
     current_quantity = s.FloatField()
     threshold = s.FloatField()
     reorder_quantity = s.FloatField()
+
+
+class ValuationShape(Shape):
+    """What one product's stock is worth."""
+
+    product_id = s.IntegerField()
+    sku = s.CharField()
+    name = s.CharField()
+    category = s.CharField(allow_null=True)
+    on_hand = s.FloatField()
+    average_cost = s.FloatField(allow_null=True, help_text="Null: nobody knows what it cost.")
+    value = s.FloatField(allow_null=True)
+
+
+class BulkAdjustRowShape(Shape):
+    """One correction; its product by id or SKU."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    warehouse_id = s.IntegerField(required=False)
+    quantity = s.FloatField(help_text="+ adds, − takes away.")
+    reason = s.CharField(max_length=500, required=False)
+
+
+class BulkMovementRowShape(BulkAdjustRowShape):
+    """One movement; its product by id or SKU."""
+
+    movement_type = s.ChoiceField(choices=MOVEMENT_TYPES)
+    unit_cost = s.FloatField(required=False)
+
+
+class BulkPriceRowShape(Shape):
+    """One price; its product by id or SKU."""
+
+    product_id = s.IntegerField(required=False)
+    sku = s.CharField(max_length=64, required=False)
+    price = s.FloatField()
+
+
+class BulkShape(Shape):
+    """What all bulk calls share."""
+
+    mode = s.ChoiceField(choices=BULK_MODES, required=False)
+
+
+class BulkAdjustShape(BulkShape):
+    """Many corrections."""
+
+    items = BulkAdjustRowShape(many=True)
+    reason = s.CharField(max_length=500, required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+
+
+class BulkMovementsShape(BulkShape):
+    """Many movements."""
+
+    items = BulkMovementRowShape(many=True)
+    reason = s.CharField(max_length=500, required=False)
+    reference_number = s.CharField(max_length=100, required=False)
+
+
+class BulkPriceShape(BulkShape):
+    """Many prices."""
+
+    items = BulkPriceRowShape(many=True)
+
+
+class BulkRowOutcomeShape(Shape):
+    """What became of one row."""
+
+    index = s.IntegerField()
+    status = s.ChoiceField(choices=["ok", "failed"])
+    error = s.DictField(allow_null=True, help_text="The error body this row alone would have got.")
+
+
+class BulkOutcomeShape(Shape):
+    """What became of the rows."""
+
+    mode = s.ChoiceField(choices=BULK_MODES)
+    ok = s.IntegerField()
+    failed = s.IntegerField()
+    operation_ids = s.ListField(child=s.IntegerField(), help_text="Of `all_or_nothing`: one per reason and reference.")
+    results = BulkRowOutcomeShape(many=True, help_text="Of `each`: one per row.")
 
 
 class WarehouseShape(Shape):
@@ -361,7 +462,7 @@ class FoundShape(Shape):
     barcode = s.CharField(max_length=64, required=False)
     counted_quantity = s.FloatField(required=False)
     counted_at = s.DateTimeField(required=False)
-    mode = s.ChoiceField(choices=["set", "add"], required=False)
+    mode = s.ChoiceField(choices=COUNT_MODES, required=False)
 
 
 class CountLinesShape(FoundShape):

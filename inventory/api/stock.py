@@ -12,17 +12,28 @@ from accounts.capabilities import STOCK_POST, STOCK_READ
 from inventory.api import aliases
 from inventory.api.schemas import (
     MOVEMENT_TYPES,
+    OPERATION_KINDS,
     AdjustShape,
     HistoryShape,
     MovementShape,
     MovementWriteShape,
+    OperationRowShape,
     OperationShape,
     PostedShape,
     ReasonShape,
 )
 from inventory.errors import ProductUnknown
 from inventory.models import MovementType, Product
-from inventory.queries import MovementFilter, find_movements, history_rows, movement_rows, operation_detail
+from inventory.queries import (
+    MovementFilter,
+    OperationFilter,
+    find_movements,
+    find_operations,
+    history_rows,
+    movement_rows,
+    operation_detail,
+    operation_rows,
+)
 from inventory.services import ledger
 from inventory.services.ledger import Movement, Posted
 from workbox.core.api import ActionView, ApiView, Page, conditional, read_object, read_page, read_window
@@ -67,6 +78,9 @@ OPERATION_EXAMPLE = {
         MOVEMENT_EXAMPLE
         | {"id": 8, "operation_id": 6, "movement_type": "adjustment", "quantity": -50, "balance_after": 0}
     ],
+}
+OPERATION_ROW_EXAMPLE = {name: value for name, value in OPERATION_EXAMPLE.items() if name != "movements"} | {
+    "movement_count": 1
 }
 FILTERS = [
     in_query("warehouse_id", int),
@@ -293,6 +307,44 @@ class HistoryView(ApiView):
         return ledger_page(request, history_rows, product_id=int(product_id))
 
 
+class OperationsView(ApiView):
+    """All acts on the ledger."""
+
+    required_capabilities = {"GET": STOCK_READ}
+    pagination_class = Page
+
+    @extend_schema(
+        summary="List stock operations",
+        description="Who did what and why, newest first; the dates are when it happened.",
+        parameters=[
+            in_query("kind", enum=OPERATION_KINDS),
+            in_query("product_id", int, text="That moved this product."),
+            in_query("warehouse_id", int, text="That moved stock here."),
+            in_query("created_by", int, text="By this user."),
+            in_query("reference", text="Exactly this reference number."),
+            *DATES,
+            in_query("sort_by", enum=["created_asc", "created_desc"]),
+        ],
+        responses={200: OperationRowShape(many=True)},
+        examples=[answered(OPERATION_ROW_EXAMPLE)],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """List stock operations."""
+        query = Query(request.GET)
+        wanted = OperationFilter(
+            kind=query.choice("kind", OPERATION_KINDS),
+            product_id=query.identifier("product_id"),
+            warehouse_id=query.identifier("warehouse_id"),
+            actor_id=query.identifier("created_by") or query.identifier("actor"),
+            reference=query.text("reference", max_length=100) or query.text("reference_number", max_length=100),
+            occurred_from=query.moment("created_from_date"),
+            occurred_to=query.moment("created_to_date", end_of_day=True),
+            newest_first=query.order({"created": "id", "created_at": "id", "id": "id"}, default="-id") == ("-id",),
+        )
+        query.check()
+        return conditional(request, to_json(read_page(request, find_operations(wanted), operation_rows)))
+
+
 class OperationView(ApiView):
     """One act on the ledger."""
 
@@ -315,7 +367,8 @@ class OperationView(ApiView):
 
 @action_schema(
     summary="Reverse a stock operation",
-    description="Posts a counter-operation that points at it; possible once. Shipments belong to their order.",
+    description="Posts a counter-operation that points at it; possible once. Shipments, returns, receipts "
+    "and transfers belong to their document: the refusal names what to do instead.",
     parameters=[in_path("operation_id"), IDEMPOTENCY],
     request=ReasonShape,
     responses={201: OperationShape},

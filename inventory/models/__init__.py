@@ -5,6 +5,7 @@ from inventory.models.counts import CountLine, StockCount
 from inventory.models.stock import (
     INBOUND_TYPES,
     OUTBOUND_TYPES,
+    CostChange,
     Hold,
     MovementType,
     ProductStock,
@@ -21,6 +22,7 @@ __all__ = [
     "OUTBOUND_TYPES",
     "Barcode",
     "Category",
+    "CostChange",
     "CountLine",
     "Hold",
     "MovementType",

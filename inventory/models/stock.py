@@ -4,14 +4,23 @@ Only `inventory/services/ledger.py` posts movements or changes `on_hand`; only `
 """
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from inventory.average import COST_PLACES
 from inventory.models.catalog import Product
 from workbox.core.fields import MoneyField, QuantityField
 from workbox.core.models import AppendOnly
+
+
+class AverageCostField(MoneyField):
+    """An average of amounts of money; six decimal places are kept."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **({"max_digits": 21, "decimal_places": COST_PLACES} | kwargs))
 
 
 class MovementType(models.TextChoices):
@@ -59,6 +68,12 @@ class StockLevel(models.Model):
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="levels")
     on_hand = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     reserved = QuantityField(max_digits=18, default=Decimal(0), editable=False)
+    last_moved_at = models.DateTimeField(null=True, editable=False, help_text="The newest moment of its movements.")
+    has_late_entries = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="A movement was posted after one that took place later: its balances do not follow the time.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -99,6 +114,10 @@ class ProductStock(models.Model):
         help_text="On hand − reserved over sellable warehouses.",
     )
     version = models.BigIntegerField(default=0, editable=False)
+    average_cost = AverageCostField(
+        null=True, editable=False, help_text="Moving average of what a unit cost us; empty: nobody knows."
+    )
+    average_cost_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [
@@ -170,6 +189,7 @@ class StockMovement(AppendOnly):
         indexes = [
             models.Index(fields=["product", "id"], name="movement_of_product"),
             models.Index(fields=["warehouse", "product", "id"], name="movement_of_level"),
+            models.Index(fields=["product", "warehouse", "created_at", "id"], name="movement_of_level_by_time"),
             models.Index(fields=["created_at"], name="movement_time"),
         ]
         constraints = [
@@ -195,6 +215,30 @@ class StockMovement(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.movement_type} {self.quantity} (movement {self.pk})"
+
+
+class CostChange(AppendOnly):
+    """A product's average cost from a moment on, and the movement that made it. Never edited, never deleted."""
+
+    id = models.BigAutoField(primary_key=True)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cost_changes", db_index=False)
+    movement = models.OneToOneField(StockMovement, on_delete=models.PROTECT, related_name="cost_change")
+    average_cost = AverageCostField()
+    effective_at = models.DateTimeField(help_text="When the movement took place, or the change before it if later.")
+
+    class Meta:
+        indexes = [models.Index(fields=["product", "effective_at", "id"], name="cost_of_product_by_time")]
+        constraints = [
+            models.CheckConstraint(
+                name="average_cost_not_negative",
+                condition=Q(average_cost__gte=0),
+                violation_error_message="Goods do not cost less than nothing.",
+            )
+        ]
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"average cost {self.average_cost} of product {self.product_id}"
 
 
 class Reservation(models.Model):

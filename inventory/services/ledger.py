@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from inventory.errors import AlreadyReversed, InsufficientStock, ProductUnknown, Shortage, WarehouseUnknown
 from inventory.models import (
@@ -19,11 +20,13 @@ from inventory.models import (
     StockOperation,
     Warehouse,
 )
+from inventory.services.costs import Valued, follow
 from inventory.services.holds import has_expired, release_expired
 from inventory.services.levels import (
     Delta,
     Shelf,
     ShelfProduct,
+    Span,
     StockAfter,
     announce,
     change,
@@ -32,11 +35,13 @@ from inventory.services.levels import (
     read_shelf,
 )
 from workbox.core import context
-from workbox.core.db import TryAgain, insert_rows, retrying, transactional, utc_text
+from workbox.core.db import TryAgain, in_parts, insert_rows, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
 ZERO = Decimal(0)
+PRODUCTS_AT_ONCE = 500  # the CASE of a changing statement is searched once per row: its cost grows with the square
+MOVEMENTS_AT_ONCE = 2000
 Kind = StockOperation.Kind
 _OPERATION_COLUMNS = (
     "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at",
@@ -49,13 +54,17 @@ _MOVEMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A line to post. `quantity` is signed already (see `signed`); `unit_cost` is what one unit cost us."""
+    """A line to post. `quantity` is signed already (see `signed`); `unit_cost` is what one unit cost us.
+
+    `undoes_cost`: it reverses a line that changed the average cost, and takes its value out again (or back in).
+    """
 
     product_id: int
     warehouse_id: int
     movement_type: str
     quantity: Decimal
     unit_cost: Decimal | None = None
+    undoes_cost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +155,9 @@ def post(
             )
         ],
     )[0]
-    after = change(deltas)
-    movement_ids = insert_rows(
-        StockMovement._meta.db_table,
-        _MOVEMENT_COLUMNS,
+    after = _change(deltas, _spans(movements, shelf, [occurred_at] * len(movements)) if occurred_at else None)
+    moments = [now if occurred_at else after[line.product_id].moved_at[line.warehouse_id] for line in movements]
+    movement_ids = _insert_movements(
         [
             (
                 operation_id,
@@ -159,12 +167,13 @@ def post(
                 line.quantity,
                 line.unit_cost,
                 balance,
-                now,
+                moment,
             )
-            for line, balance in zip(movements, _balances(movements, after), strict=True)
+            for line, balance, moment in zip(movements, _balances(movements, after), moments, strict=True)
         ],
     )
-    announce(shelf, after)
+    follow(_valued(movements, movement_ids, moments, after))
+    _announce(shelf, after)
     return Posted(operation_id, movement_ids, after, shelf)
 
 
@@ -178,7 +187,8 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
     """
     lines = [line for operation in operations for line in operation.movements]
     shelf = _shelf_for(lines)
-    after = change(_deltas(lines, shelf, {}))
+    moments = [operation.occurred_at for operation in operations for _ in operation.movements]
+    after = _change(_deltas(lines, shelf, {}), _spans(lines, shelf, moments))
     balances = _balances(lines, after)
     _refuse_dips(lines, balances, shelf, after)
     actor, request, recorded = actor_id or context.actor_id.get(), context.request_id.get(), utc_text()
@@ -195,15 +205,14 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
         for operation_id, operation in zip(ids, operations, strict=True)
         for _ in operation.movements
     ]
-    insert_rows(
-        StockMovement._meta.db_table,
-        _MOVEMENT_COLUMNS,
+    movement_ids = _insert_movements(
         [
             (owner, one.product_id, one.warehouse_id, one.movement_type, one.quantity, one.unit_cost, balance, moment)
             for (owner, moment), one, balance in zip(owners, lines, balances, strict=True)
         ],
     )
-    announce(shelf, after)
+    follow(_valued(lines, movement_ids, [moment for _, moment in owners], after))
+    _announce(shelf, after)
     return ids
 
 
@@ -303,6 +312,42 @@ def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int,
     return deltas
 
 
+def _change(deltas: Mapping[int, Delta], spans: Mapping[int, Span] | None) -> dict[int, StockAfter]:
+    """`change` in parts: products by id, so that parts are locked in the order in which one statement locks."""
+    by_product: dict[int, dict[int, Delta]] = {}
+    for level_id, delta in deltas.items():
+        by_product.setdefault(delta.product_id, {})[level_id] = delta
+    after: dict[int, StockAfter] = {}
+    for products in in_parts(sorted(by_product), PRODUCTS_AT_ONCE):
+        part = {level_id: delta for one in products for level_id, delta in by_product[one].items()}
+        after |= change(part, spans=spans)
+    return after
+
+
+def _insert_movements(rows: Sequence[Sequence[Any]]) -> list[int]:
+    ids: list[int] = []
+    for part in in_parts(rows, MOVEMENTS_AT_ONCE):
+        ids += insert_rows(StockMovement._meta.db_table, _MOVEMENT_COLUMNS, part)
+    return ids
+
+
+def _announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:
+    for products in in_parts(sorted(after), PRODUCTS_AT_ONCE):
+        announce(shelf, {one: after[one] for one in products})
+
+
+def _spans(movements: Sequence[Movement], shelf: Shelf, moments: Sequence[datetime]) -> dict[int, Span]:
+    """For each level (by id), from when to when it moves."""
+    spans: dict[int, Span] = {}
+    for line, moment in zip(movements, moments, strict=True):
+        level = shelf.level(line.product_id, line.warehouse_id)
+        assert level is not None  # noqa: S101  (narrowing: _shelf_for made it)
+        text = utc_text(moment)
+        known = spans.get(level.id, Span(text, text))
+        spans[level.id] = Span(known.first, max(known.last, text), known.in_order and known.last <= text)
+    return spans
+
+
 def _balances(movements: Sequence[Movement], after: Mapping[int, StockAfter]) -> list[Decimal]:
     """The running on-hand after each line, worked back from the level's final balance."""
     final = {
@@ -316,6 +361,26 @@ def _balances(movements: Sequence[Movement], after: Mapping[int, StockAfter]) ->
         balances.append(final[key])
         final[key] -= line.quantity
     return balances[::-1]
+
+
+def _valued(
+    movements: Sequence[Movement], ids: Sequence[int], moments: Sequence[str], after: Mapping[int, StockAfter]
+) -> list[Valued]:
+    """The lines that change an average cost, each with the product's on-hand before it."""
+    if not any(_has_value(line) for line in movements):
+        return []
+    left = {product_id: stock.on_hand for product_id, stock in after.items()}
+    found: list[Valued] = []
+    for line, movement_id, moment in reversed(list(zip(movements, ids, moments, strict=True))):
+        left[line.product_id] -= line.quantity
+        if _has_value(line) and line.unit_cost is not None:
+            before = left[line.product_id]
+            found.append(Valued(movement_id, line.product_id, line.quantity, line.unit_cost, before, moment))
+    return found[::-1]
+
+
+def _has_value(line: Movement) -> bool:
+    return line.unit_cost is not None and (line.movement_type == MovementType.PURCHASE or line.undoes_cost)
 
 
 def default_warehouse() -> Warehouse:
@@ -405,6 +470,30 @@ def lock_stock(product_id: int) -> None:
     hold([product_id])
 
 
+# Kinds that belong to a document, whose own steps keep its numbers true: the error's code, and what to do instead.
+_INSTEAD = {
+    Kind.SHIPMENT.value: (
+        "belongs_to_order",
+        "is an order's shipment; book the order's return instead (POST /api/v1/orders/ID/return).",
+    ),
+    Kind.RETURN.value: (
+        "belongs_to_order",
+        "is an order's return; what was booked back too much goes out by an adjustment"
+        " (POST /api/v1/inventory/adjust).",
+    ),
+    Kind.RECEIPT.value: (
+        "belongs_to_purchase_order",
+        "is the receipt of a purchase order; what was booked too much goes out by an adjustment"
+        " (POST /api/v1/inventory/adjust).",
+    ),
+    Kind.TRANSFER.value: (
+        "belongs_to_transfer",
+        "belongs to a transfer; cancel it while it is on the way (POST /api/v1/stock-transfers/ID/cancel), or send the"
+        " goods back by a new one.",
+    ),
+}
+
+
 @transactional
 def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> Posted:
     """Undo an operation by a counter-operation that points at it; possible once.
@@ -419,23 +508,14 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
         raise NotFound(f"There is no stock operation {operation_id}.")
     if StockOperation.objects.filter(reverses_id=operation_id).exists():
         raise AlreadyReversed(f"Operation {operation_id} has been reversed already.")
-    if operation.kind in (Kind.SHIPMENT, Kind.RETURN):
-        raise RuleViolation(
-            "This operation belongs to an order; use the order's return instead of a reversal.", code="belongs_to_order"
-        )
-    if operation.kind == Kind.RECEIPT:
-        raise RuleViolation(
-            "This operation is the receipt of a purchase order; correct what was booked too much by an adjustment.",
-            code="belongs_to_purchase_order",
-        )
-    if operation.kind == Kind.TRANSFER:
-        raise RuleViolation(
-            "This operation belongs to a transfer; cancel it while it is on the way, or send the goods back by a new"
-            " transfer.",
-            code="belongs_to_transfer",
-        )
+    if operation.kind in _INSTEAD:
+        code, instead = _INSTEAD[operation.kind]
+        raise RuleViolation(f"Operation {operation_id} ({operation.reference}) {instead}", code=code)
+    rows = operation.movements.order_by("id").values_list(
+        "product_id", "warehouse_id", "quantity", "unit_cost", "cost_change"
+    )
     lines = [
-        Movement(row.product_id, row.warehouse_id, MovementType.ADJUSTMENT, -row.quantity, row.unit_cost)
-        for row in operation.movements.order_by("id")
+        Movement(product_id, warehouse_id, MovementType.ADJUSTMENT, -quantity, cost, undoes_cost=change is not None)
+        for product_id, warehouse_id, quantity, cost, change in rows
     ]
     return post(lines, kind=Kind.REVERSAL, reason=reason.strip(), reverses_id=operation_id, actor_id=actor_id)

@@ -7,8 +7,9 @@ idempotency row → order row → product totals by id (one statement) → stock
 COMMIT.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +18,13 @@ from django.db import connection
 from inventory.events import StockAside, inventory_update
 from inventory.models import StockLevel
 from workbox.core import events
-from workbox.core.db import TryAgain, execute, is_mysql, later, marks, utc_text
+from workbox.core.db import TryAgain, as_utc, execute, in_parts, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
 ROWS_PER_STATEMENT = 200  # a CASE is searched from its beginning for every row: longer ones cost more than statements
-
 EVENTS_PER_STATEMENT = 5000  # the server's largest packet holds many more
+CLOCKS_APART = timedelta(seconds=5)  # servers whose clocks differ by more write late entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,21 @@ class Delta:
     is_sellable: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the movements of one level in one change took place (UTC text), and whether they stand in that order."""
+
+    first: str
+    last: str
+    in_order: bool = True
+
+
 @dataclass(slots=True)
 class StockAfter:
-    """A product's stock right after a change, consistent because the change holds its totals row."""
+    """A product's stock right after a change, consistent because the change holds its totals row.
+
+    `moved_at` says for each changed level (by warehouse id) when its movement takes place, as UTC text.
+    """
 
     product_id: int
     on_hand: Decimal
@@ -96,6 +109,7 @@ class StockAfter:
     version: int
     levels: dict[int, tuple[int, Decimal, Decimal, bool]]  # level id → (warehouse id, on hand, reserved, sellable)
     available_before: Decimal
+    moved_at: dict[int, str] = field(default_factory=dict)
 
 
 _SHELF_PRODUCT = (
@@ -175,33 +189,31 @@ def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
     )
 
 
-def change(deltas: Mapping[int, Delta]) -> dict[int, StockAfter]:
+def change(deltas: Mapping[int, Delta], *, spans: Mapping[int, Span] | None = None) -> dict[int, StockAfter]:
     """Apply signed deltas (level id → Delta) to totals and levels, all of them or none; returns the stock afterwards.
 
-    Three statements for up to ROWS_PER_STATEMENT lines, more for more, in the same lock order.
-
-    Raises TryAgain when a guard refuses: somebody changed a level
-    between the caller's plain read and this statement.
+    `spans` (level id → Span) is for stock that moved at another time than now: a level that has newer movements is
+    marked, because its balances do not follow the time any more (`inventory.queries.moments`). Three statements for up
+    to ROWS_PER_STATEMENT lines, more for more, in the same lock order. Raises TryAgain when a guard refuses: somebody
+    changed a level between the caller's plain read and this statement.
     """
     products = sorted({delta.product_id for delta in deltas.values()})
     by_product: dict[int, dict[int, Delta]] = {one: {} for one in products}
     for level_id, delta in deltas.items():
         by_product[delta.product_id][level_id] = delta
-    for part in _parts(products):
+    for part in in_parts(products, ROWS_PER_STATEMENT):
         _change_totals({one: delta for product in part for one, delta in by_product[product].items()}, part)
-    for part in _parts(sorted(deltas)):
-        _change_levels({one: deltas[one] for one in part})
-    after = _read_after(products)
+    # Read the clock under the lock of the totals only: so the moments of a level's movements follow their ids.
+    now = datetime.now(UTC)
+    for part in in_parts(sorted(deltas), ROWS_PER_STATEMENT):
+        _change_levels({one: deltas[one] for one in part}, now, spans)
+    after = _read_after(products, now)
     for delta in deltas.values():
         if delta.is_sellable:
             after[delta.product_id].available_before -= delta.on_hand - delta.reserved
     if any(after[delta.product_id].levels[level_id][3] != delta.is_sellable for level_id, delta in deltas.items()):
         raise TryAgain("a warehouse stopped or began to sell")
     return after
-
-
-def _parts(ids: list[int]) -> Iterator[list[int]]:
-    return (ids[start : start + ROWS_PER_STATEMENT] for start in range(0, len(ids), ROWS_PER_STATEMENT))
 
 
 def promise(wanted: Mapping[int, Decimal]) -> Shelf:
@@ -257,15 +269,18 @@ def promise_levels(shelf: Shelf, taken: Mapping[int, Decimal]) -> dict[int, Stoc
     }  # fmt: skip
 
 
-def _change_levels(deltas: Mapping[int, Delta]) -> None:
+def _change_levels(deltas: Mapping[int, Delta], now: datetime, spans: Mapping[int, Span] | None) -> None:
     ids = sorted(deltas)
     on_hand = _case("id", [(one, deltas[one].on_hand) for one in ids])
     reserved = _case("id", [(one, deltas[one].reserved) for one in ids])
     moves_stock = any(delta.on_hand for delta in deltas.values())
     moves_promise = any(delta.reserved for delta in deltas.values())
     assignments, guards = ["updated_at = %s"], []
-    values: list[Any] = [utc_text()]
+    values: list[Any] = [utc_text(now)]
     if moves_stock:
+        when, moments = _moving(ids, now, spans)
+        assignments += when
+        values += moments
         assignments.append(f"on_hand = {_exact(f'on_hand + {on_hand[0]}')}")
         values += on_hand[1]
     if moves_promise:
@@ -291,7 +306,32 @@ def _change_levels(deltas: Mapping[int, Delta]) -> None:
         raise TryAgain("a stock level moved")
 
 
-def _change_totals(deltas: Mapping[int, Delta], products: list[int]) -> None:
+def _moving(ids: list[int], now: datetime, spans: Mapping[int, Span] | None) -> tuple[list[str], list[Any]]:
+    """Assignments for when levels last moved, and whether they have late entries (first: MySQL reads left to right).
+
+    Another server's clock may be ahead of ours by a little; then the movement takes place when the last one did.
+    """
+    values: list[Any]
+    if spans is None:
+        text = utc_text(now)
+        late, newest, values = "last_moved_at > %s", "%s", [utc_text(now + CLOCKS_APART), text, text]
+    else:
+        first, firsts = _case("id", [(one, spans[one].first) for one in ids])
+        last, lasts = _case("id", [(one, spans[one].last) for one in ids])
+        mixed = [one for one in ids if not spans[one].in_order]
+        late = f"last_moved_at > {_moment(first)}" + (f" OR id IN ({marks(len(mixed))})" if mixed else "")
+        newest, values = _moment(last), [*firsts, *mixed, *lasts, *lasts]
+    return [
+        f"has_late_entries = CASE WHEN {late} THEN 1 ELSE has_late_entries END",
+        f"last_moved_at = CASE WHEN last_moved_at > {newest} THEN last_moved_at ELSE {newest} END",
+    ], values
+
+
+def _moment(sql: str) -> str:
+    return f"CAST({sql} AS DATETIME(6))" if is_mysql() else sql
+
+
+def _change_totals(deltas: Mapping[int, Delta], products: Sequence[int]) -> None:
     totals = {product_id: [ZERO, ZERO, ZERO] for product_id in products}
     for delta in deltas.values():
         total = totals[delta.product_id]
@@ -323,17 +363,18 @@ def _exact(sql: str) -> str:
     return sql if is_mysql() else f"ROUND({sql}, 3)"
 
 
-def _case(column: str, pairs: list[tuple[int, Decimal]]) -> tuple[str, list[Any]]:
+def _case(column: str, pairs: list[tuple[int, Any]]) -> tuple[str, list[Any]]:
     """`CASE column WHEN … THEN … END` and its parameters."""
     text = "(CASE " + column + " WHEN %s THEN %s" * len(pairs) + " END)"
     return text, [value for pair in pairs for value in pair]
 
 
-def _read_after(products: list[int]) -> dict[int, StockAfter]:
+def _read_after(products: list[int], now: datetime) -> dict[int, StockAfter]:
     after: dict[int, StockAfter] = {}
+    text, latest = utc_text(now), utc_text(now + CLOCKS_APART)
     rows = execute(
         "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"  # noqa: S608  (only placeholders)
-        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable"
+        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, l.last_moved_at"
         " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
         f" WHERE s.product_id IN ({marks(len(products))})",
@@ -347,7 +388,26 @@ def _read_after(products: list[int]) -> dict[int, StockAfter]:
                 as_quantity(row[3]),
             )  # fmt: skip
         stock.levels[row[5]] = (row[6], as_quantity(row[7]), as_quantity(row[8]), bool(row[9]))
+        if row[10] is not None:
+            moved = utc_text(as_utc(row[10]))
+            stock.moved_at[row[6]] = moved if text < moved <= latest else text
     return after
+
+
+def keep_average_costs(known: Mapping[int, tuple[Decimal | None, str]]) -> None:
+    """What a unit of these products costs on average (product id → cost, since when), in one statement.
+
+    Only `costs.py` calls it, with the totals locked.
+    """
+    case = f"(CASE product_id{' WHEN %s THEN %s' * len(known)} END)"
+    ids = sorted(known)
+    values: list[Any] = [value for one in ids for value in (one, known[one][0])]
+    values += [value for one in ids for value in (one, known[one][1])]
+    execute(
+        f"UPDATE inventory_productstock SET average_cost = {case}, average_cost_at = {case}"  # noqa: S608  (only placeholders)
+        f" WHERE product_id IN ({marks(len(ids))})",
+        [*values, *ids],
+    )
 
 
 def announce(shelf: Shelf, after: Mapping[int, StockAfter]) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from inventory.models import StockMovement, StockOperation
+from inventory.models import CostChange, StockMovement, StockOperation
 from workbox.core.administration import try_statement
 from workbox.core.db import is_mysql
 
-TABLES = (StockMovement._meta.db_table, StockOperation._meta.db_table)
+TABLES = (CostChange._meta.db_table, StockMovement._meta.db_table, StockOperation._meta.db_table)
 MESSAGE = "The stock ledger is only added to: reverse the operation instead."
 TEST_PREFIX = "test_"
 # Only triggers in a test database look at it, and only the teardown of tests sets it.

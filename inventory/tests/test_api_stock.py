@@ -147,6 +147,53 @@ def test_an_orders_shipment_is_not_reversed_in_the_ledger(make_product: MakeProd
     assert (refused.status_code, refused.json()["code"]) == (400, "belongs_to_order")
 
 
+def test_operations_are_listed_by_what_they_are(make_product: MakeProduct, manager: Api, clerk: Api) -> None:
+    lamp, desk = make_product("Lamp", stock=5), make_product("Desk", stock=5)
+    clerk("POST", "inventory/adjust", {"product_id": lamp.pk, "quantity": 1, "reason": "found", "reference": "R-1"})
+    manager("POST", "inventory/adjust", {"product_id": desk.pk, "quantity": 2, "reason": "found"})
+
+    def listed(query: str) -> list[Any]:
+        rows = manager("GET", f"stock-operations?{query}").json()["results"]
+        return [(row["kind"], row["reference_number"], row["movement_count"]) for row in rows]
+
+    found, opening = ("adjustment", "", 1), ("opening", "", 1)
+    assert listed("") == [found, ("adjustment", "R-1", 1), opening, opening]
+    assert listed("kind=adjustment&sort_by=created_asc") == [("adjustment", "R-1", 1), found]
+    assert listed(f"product_id={lamp.pk}") == [("adjustment", "R-1", 1), opening]
+    assert listed(f"created_by={clerk.user.pk}") == listed("reference=R-1") == [("adjustment", "R-1", 1)]
+    assert listed("created_to_date=2020-01-01") == []
+    assert manager("GET", "stock-operations?kind=gift").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "instead"),
+    [
+        ("shipment", "belongs_to_order", "orders/ID/return"),
+        ("return", "belongs_to_order", "inventory/adjust"),
+        ("receipt", "belongs_to_purchase_order", "inventory/adjust"),
+        ("transfer", "belongs_to_transfer", "stock-transfers/ID/cancel"),
+    ],
+)
+def test_what_belongs_to_a_document_is_not_reversed_and_says_what_to_do(
+    kind: str, code: str, instead: str, make_product: MakeProduct, manager: Api, main: Warehouse
+) -> None:
+    lamp = make_product("Lamp", stock=5)
+    line = Movement(lamp.pk, main.pk, MovementType.ADJUSTMENT, D(1))
+    operation = ledger.post([line], kind=kind, reference="DOC-1").operation_id
+    refused = manager("POST", f"inventory/operations/{operation}/reverse", {"reason": "oops"})
+    assert (refused.status_code, refused.json()["code"]) == (400, code)
+    assert "DOC-1" in refused.json()["detail"]
+    assert instead in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["opening", "movement", "adjustment", "count", "import"])
+def test_what_stands_alone_is_reversed(kind: str, make_product: MakeProduct, manager: Api, main: Warehouse) -> None:
+    lamp = make_product("Lamp", stock=5)
+    operation = ledger.post([Movement(lamp.pk, main.pk, MovementType.PURCHASE, D(3))], kind=kind).operation_id
+    made = manager("POST", f"inventory/operations/{operation}/reverse", {"reason": "oops"})
+    assert (made.status_code, made.json()["movements"][0]["balance_after"]) == (201, 5)
+
+
 def test_low_stock_is_what_is_at_or_below_its_threshold(make_product: MakeProduct, manager: Api, buyer: Api) -> None:
     make_product("Plenty", stock=11)
     at = make_product("At", stock=10)

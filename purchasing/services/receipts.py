@@ -67,7 +67,7 @@ def receive_purchase_order(
         ],
         kind=StockOperation.Kind.RECEIPT,
         reference=str(order),
-        occurred_at=moment,
+        occurred_at=received_at,
         actor_id=actor,
     )
     for one in came:

@@ -9,7 +9,7 @@ import functools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -136,6 +136,12 @@ def after_commit(work: Callable[[], object]) -> None:
     For telling a worker that there is something to do: never for what must happen.
     """
     transaction.on_commit(work, robust=True)
+
+
+def in_parts(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The rows in runs of at most `size`: one statement has room for so many."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def utc_text(moment: datetime | None = None) -> str:

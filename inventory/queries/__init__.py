@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from inventory.gtin import gtin_of
 from inventory.models import (
     Barcode,
-    CountLine,
     Product,
     StockCount,
     StockMovement,
@@ -20,8 +19,9 @@ from inventory.models import (
     Transfer,
     TransferLine,
 )
+from inventory.queries.moments import levels_at, levels_then, moved_since
 from workbox.core.cache import keep, kept, versions
-from workbox.core.db import as_utc, execute, marks, utc_text
+from workbox.core.db import as_utc, execute, marks
 from workbox.core.events import CATALOG
 from workbox.core.numbers import as_money, as_quantity, plain
 from workbox.core.replica import read
@@ -88,6 +88,45 @@ _CHECKS: tuple[tuple[str, str], ...] = (
             ("reserved", "l.reserved"),
             ("available", "CASE WHEN w.is_sellable THEN l.on_hand - l.reserved ELSE 0 END"),
         )
+    ),
+    (
+        "a level without late entries moved in the order of time",
+        "SELECT 'product', c.product_id, c.warehouse_id, 0, 1 FROM (SELECT product_id, warehouse_id, created_at,"
+        " LAG(created_at) OVER (PARTITION BY product_id, warehouse_id ORDER BY id) AS before_it"
+        " FROM inventory_stockmovement) c JOIN inventory_stocklevel l ON l.product_id = c.product_id"
+        " AND l.warehouse_id = c.warehouse_id WHERE c.created_at < c.before_it AND NOT l.has_late_entries",
+    ),
+    (
+        "a level knows when it last moved",
+        "SELECT 'product', l.product_id, l.warehouse_id, 0, 1 FROM inventory_stocklevel l LEFT JOIN"
+        " (SELECT product_id, warehouse_id, MAX(created_at) AS latest FROM inventory_stockmovement"
+        "  GROUP BY product_id, warehouse_id) m ON m.product_id = l.product_id AND m.warehouse_id = l.warehouse_id"
+        " WHERE COALESCE(l.last_moved_at, '1900-01-01') <> COALESCE(m.latest, '1900-01-01')",
+    ),
+    (
+        "each average cost follows from the one before and the movement that changed it",
+        "SELECT 'movement', movement_id, 0, average_cost, computed FROM ("
+        " SELECT movement_id, average_cost, CASE WHEN a IS NULL OR (q > 0 AND b <= 0) THEN cost"
+        "  WHEN b + q <= 0 OR b * a + q * cost < 0 THEN a ELSE (b * a + q * cost) / (b + q) END AS computed FROM ("
+        "  SELECT c.movement_id, c.average_cost, m.quantity AS q, m.unit_cost AS cost, m.held - m.quantity AS b,"
+        "   LAG(c.average_cost) OVER (PARTITION BY c.product_id ORDER BY c.movement_id) AS a"
+        "  FROM inventory_costchange c JOIN (SELECT id, quantity, unit_cost,"
+        "   ROUND(SUM(quantity) OVER (PARTITION BY product_id ORDER BY id), 3) AS held"
+        "   FROM inventory_stockmovement) m ON m.id = c.movement_id"
+        " ) steps) chain WHERE computed IS NULL OR ABS(average_cost - computed) > 0.000002",
+    ),
+    (
+        "what came in at a cost changed the average cost",
+        "SELECT 'movement', m.id, m.warehouse_id, 0, m.unit_cost FROM inventory_stockmovement m"
+        " LEFT JOIN inventory_costchange c ON c.movement_id = m.id"
+        " WHERE m.movement_type = 'purchase' AND m.unit_cost IS NOT NULL AND c.id IS NULL",
+    ),
+    (
+        "a product's average cost is the last one it changed to",
+        "SELECT 'product', s.product_id, 0, COALESCE(s.average_cost, 0), COALESCE(c.average_cost, 0)"
+        " FROM inventory_productstock s LEFT JOIN (SELECT product_id, MAX(id) AS id FROM inventory_costchange"
+        "  GROUP BY product_id) n ON n.product_id = s.product_id LEFT JOIN inventory_costchange c ON c.id = n.id"
+        " WHERE COALESCE(s.average_cost, -1) <> COALESCE(c.average_cost, -1)",
     ),
     (
         "every product has a stock row",
@@ -236,6 +275,42 @@ def low_stock_products() -> QuerySet[Product]:
     return find_products(ProductFilter(low_stock=True, order=("stock__available", "id")))
 
 
+def low_stock_ids_at(moment: datetime, *, offset: int, limit: int) -> list[int]:
+    """Stocked products on sale of which sellable warehouses held their reorder threshold or less then, emptiest first.
+
+    What was promised then is not kept: on hand counts; thresholds and what sells are today's.
+    """
+    sql, values = _low_then(moment)
+    rows = read(f"{sql} ORDER BY held, id LIMIT %s OFFSET %s", [*values, limit, offset]).fetchall()
+    return [product_id for product_id, _ in rows]
+
+
+def count_low_stock_at(moment: datetime, *, most: int) -> int:
+    """How many they were, counting at most `most`."""
+    sql, values = _low_then(moment)
+    return int(read(f"SELECT COUNT(*) FROM ({sql} LIMIT %s) low", [*values, most]).fetchone()[0])  # noqa: S608
+
+
+def _low_then(moment: datetime) -> tuple[str, list[Any]]:
+    sql, values = levels_then(moment)
+    return (
+        "SELECT id, held FROM (SELECT p.id, p.reorder_threshold,"  # noqa: S608  (our own SQL)
+        " ROUND(COALESCE(SUM(CASE WHEN w.is_sellable THEN x.on_hand ELSE 0 END), 0), 3) AS held"
+        f" FROM inventory_product p LEFT JOIN ({sql}) x ON x.product_id = p.id"
+        " LEFT JOIN inventory_warehouse w ON w.id = x.warehouse_id"
+        " WHERE p.is_active = %s AND p.is_stocked = %s GROUP BY p.id, p.reorder_threshold) then_there"
+        " WHERE held <= reorder_threshold",
+        [*values, True, True],
+    )
+
+
+def low_stock_rows_at(ids: Sequence[int], moment: datetime) -> list[dict[str, Any]]:
+    """Like `low_stock_rows`, with what sellable warehouses had on hand then."""
+    places = levels_at(ids, moment)
+    held = {one: sum((place["on_hand"] for place in places[one] if place["is_sellable"]), ZERO) for one in ids}
+    return [row | {"current_quantity": held[row["product_id"]]} for row in low_stock_rows(ids)]
+
+
 def product_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """These products with their stock over all warehouses, under their public names, in the order of `ids`.
 
@@ -323,6 +398,41 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
     ]
     rows[0]["in_transit"] = sum((row["in_transit"] for row in rows[0]["stock_by_warehouse"]), ZERO)
     return rows[0]
+
+
+def product_rows_at(ids: Sequence[int], moment: datetime) -> list[dict[str, Any]]:
+    """Like `product_rows` as of a past moment: what was on hand, in all and per warehouse.
+
+    What was promised then is not kept, so `reserved` and `stock_quantity` (available) are None.
+    """
+    places = levels_at(ids, moment)
+    return [
+        row
+        | {
+            "stock_quantity": None,
+            "reserved": None,
+            "on_hand": sum((place["on_hand"] for place in places[row["id"]]), ZERO),
+            "stock_by_warehouse": [
+                {
+                    "warehouse_id": place["warehouse_id"],
+                    "warehouse_name": place["warehouse_name"],
+                    "is_sellable": place["is_sellable"],
+                    "quantity": place["on_hand"],
+                    "reserved": None,
+                    "available": None,
+                    "in_transit": None,
+                }
+                for place in places[row["id"]]
+            ],
+        }
+        for row in product_rows(ids)
+    ]
+
+
+def product_detail_at(product_id: int, moment: datetime) -> dict[str, Any] | None:
+    """Like `product_detail` as of a past moment, or None; what it does not know of the past is None."""
+    rows = product_rows_at([product_id], moment)
+    return rows[0] | {"in_transit": None} if rows else None
 
 
 def product_ids_by_sku(skus: Sequence[str]) -> dict[str, int]:
@@ -468,25 +578,17 @@ def count_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
 def balances_when_counted(count_id: int) -> dict[int, Decimal]:
     """Product id → what the ledger says was in the count's warehouse at the moment the product was counted.
 
-    What is there now minus what moved since: exact, also when movements of the past are recorded late. Two statements
-    for any number of lines; the second reads the ledger from the oldest counted moment on (index `movement_time`).
-    Who is to act on the answer holds the products' totals first.
+    Exact, also when movements of the past are recorded late, and one statement for any number of lines. Who is to act
+    on the answer holds the products' totals first.
     """
-    first = CountLine.objects.filter(count_id=count_id).aggregate(first=Min("counted_at"))["first"]
-    if first is None:
-        return {}
     rows = execute(
-        "SELECT c.product_id, COALESCE(l.on_hand, 0), COALESCE(since.quantity, 0) FROM inventory_countline c"
+        f"SELECT c.product_id, COALESCE(l.on_hand - {moved_since('c.counted_at')}, 0) FROM inventory_countline c"  # noqa: S608  (our own SQL)
         " JOIN inventory_stockcount s ON s.id = c.count_id"
         " LEFT JOIN inventory_stocklevel l ON l.product_id = c.product_id AND l.warehouse_id = s.warehouse_id"
-        " LEFT JOIN (SELECT x.product_id, SUM(m.quantity) AS quantity FROM inventory_stockmovement m"
-        "  JOIN inventory_stockcount k ON k.id = %s AND k.warehouse_id = m.warehouse_id"
-        "  JOIN inventory_countline x ON x.count_id = k.id AND x.product_id = m.product_id"
-        "  WHERE m.created_at > %s AND m.created_at > x.counted_at GROUP BY x.product_id) since"
-        " ON since.product_id = c.product_id WHERE c.count_id = %s",
-        [count_id, utc_text(first), count_id],
+        " WHERE c.count_id = %s",
+        [count_id],
     ).fetchall()
-    return {product_id: as_quantity(on_hand) - as_quantity(moved) for product_id, on_hand, moved in rows}
+    return {product_id: as_quantity(on_hand) for product_id, on_hand in rows}
 
 
 # ---- the ledger ------------------------------------------------------------------------------------------------------
@@ -577,28 +679,64 @@ def history_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     return [row | {"balance": balances[row["id"]]} for row in movement_rows(ids)]
 
 
+_OPERATION_COLUMNS = {
+    "id": "id",
+    "kind": "kind",
+    "reason": "reason",
+    "reference_number": "reference",
+    "created_by": "actor_id",
+    "request_id": "request_id",
+    "reverses_id": "reverses_id",
+    "reversed_by": "reversed_by",
+    "occurred_at": "occurred_at",
+    "created_at": "created_at",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """What a list of stock operations shows, newest first; the dates are when it happened."""
+
+    kind: str | None = None
+    product_id: int | None = None
+    warehouse_id: int | None = None
+    actor_id: int | None = None
+    reference: str = ""
+    occurred_from: datetime | None = None
+    occurred_to: datetime | None = None
+    newest_first: bool = True
+
+
+def find_operations(wanted: OperationFilter) -> QuerySet[StockOperation]:
+    """The stock operations of a filter."""
+    exact = {
+        "kind": wanted.kind,
+        "actor_id": wanted.actor_id,
+        "reference": wanted.reference or None,
+        "occurred_at__gte": wanted.occurred_from,
+        "occurred_at__lte": wanted.occurred_to,
+    }
+    found = StockOperation.objects.order_by("-id" if wanted.newest_first else "id").filter(
+        **{name: one for name, one in exact.items() if one is not None}
+    )
+    moved = {"product_id": wanted.product_id, "warehouse_id": wanted.warehouse_id}
+    narrow = {name: one for name, one in moved.items() if one is not None}
+    return found.filter(id__in=StockMovement.objects.filter(**narrow).values("operation_id")) if narrow else found
+
+
+def operation_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """These operations as lists show them, in the order of `ids`: how many movements instead of which."""
+    found = StockOperation.objects.filter(id__in=ids).order_by().annotate(movement_count=Count("movements"))
+    columns = [*_OPERATION_COLUMNS, "movement_count"]
+    rows = found.values_list(*_OPERATION_COLUMNS.values(), "movement_count")
+    by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
+    return [by_id[one] for one in ids if one in by_id]
+
+
 def operation_detail(operation_id: int) -> dict[str, Any] | None:
     """One stock operation with its movements, or None; `reversed_by` is the operation that undid it, if any did."""
-    row = (
-        StockOperation.objects.filter(id=operation_id)
-        .values(
-            "id",
-            "kind",
-            "reason",
-            "reference",
-            "actor_id",
-            "request_id",
-            "reverses_id",
-            "reversed_by",
-            "occurred_at",
-            "created_at",
-        )
-        .first()
-    )
+    row = StockOperation.objects.filter(id=operation_id).values_list(*_OPERATION_COLUMNS.values()).first()
     if row is None:
         return None
-    shown = dict(row)
-    shown["reference_number"] = shown.pop("reference")
-    shown["created_by"] = shown.pop("actor_id")
     ids = StockMovement.objects.filter(operation_id=operation_id).order_by("id").values_list("id", flat=True)
-    return shown | {"movements": movement_rows(list(ids))}
+    return dict(zip(_OPERATION_COLUMNS, row, strict=True)) | {"movements": movement_rows(list(ids))}

@@ -1,0 +1,151 @@
+"""Many corrections in one call: stock and prices, all of them or each on its own.
+
+The same rules as one by one, at a fraction of the statements. Lines are taken together; only where a part is refused is
+it halved until the refused line is alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from django.db import transaction
+
+from inventory.errors import ProductUnknown
+from inventory.events import inventory_update, product_updated
+from inventory.services import ledger
+from inventory.services.ledger import Movement
+from inventory.services.levels import hold, read_shelf
+from workbox.core import events
+from workbox.core.db import execute, in_parts, marks, transactional, utc_text
+from workbox.core.errors import DomainError, RuleViolation
+
+T = TypeVar("T")
+ROWS_MAX = 10_000
+PRODUCTS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BulkLine:
+    """A line to post, and why; `line.quantity` is signed already."""
+
+    line: Movement
+    reason: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrice:
+    """What a product costs from now on."""
+
+    product_id: int
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the row at `index`; `error` None: it is done."""
+
+    index: int
+    error: DomainError | None = None
+
+
+@transactional
+def post_all(rows: Sequence[BulkLine], *, kind: str) -> list[int]:
+    """All lines are in the ledger, or none: one operation per reason and reference; returns the operations' ids.
+
+    Raises as `ledger.post`.
+    """
+    hold(row.line.product_id for row in rows)  # several operations: lock once, in order
+    together: dict[tuple[str, str], list[Movement]] = {}
+    for row in rows:
+        together.setdefault((row.reason, row.reference), []).append(row.line)
+    return [
+        ledger.post(lines, kind=kind, reason=reason, reference=reference).operation_id
+        for (reason, reference), lines in together.items()
+    ]
+
+
+@transactional
+def post_each(rows: Sequence[BulkLine], *, kind: str) -> list[Outcome]:
+    """Every line that the rules allow is in the ledger; what became of each, in order."""
+    hold(row.line.product_id for row in rows)
+    return _each(rows, lambda part: post_all(part, kind=kind))
+
+
+@transactional
+def price_all(rows: Sequence[NewPrice]) -> None:
+    """These products have their new prices, or none has.
+
+    Expects every product once. Raises ProductUnknown, RuleViolation (a price that is not above zero).
+    """
+    ids = sorted(row.product_id for row in rows)
+    prices = {row.product_id: row.price for row in rows}
+    hold(ids)
+    shelf = read_shelf(ids)
+    missing = [one for one in ids if one not in shelf.products]
+    if missing:
+        raise ProductUnknown(
+            f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]}
+        )
+    wrong = [one for one in ids if prices[one] < 0 or (prices[one] == 0 and shelf.products[one].is_stocked)]
+    if wrong:
+        names = ", ".join(shelf.products[one].sku for one in wrong)
+        raise RuleViolation(
+            f"A price must be above zero: {names}.", code="price_not_positive", fields={"price": ["must be above zero"]}
+        )
+    for part in in_parts(ids, PRODUCTS_AT_ONCE):
+        values = [value for one in part for value in (one, prices[one])]
+        execute(
+            f"UPDATE inventory_product SET price = (CASE id{' WHEN %s THEN %s' * len(part)} END), updated_at = %s"  # noqa: S608
+            f" WHERE id IN ({marks(len(part))})",
+            [*values, utc_text(), *part],
+        )
+    for part in in_parts(ids, PRODUCTS_AT_ONCE):
+        events.append(
+            event
+            for one in part
+            for product in [shelf.products[one]]
+            for event in (
+                inventory_update(
+                    product_id=one,
+                    sku=product.sku,
+                    name=product.name,
+                    price=prices[one],
+                    on_hand=product.on_hand,
+                    reserved=product.reserved,
+                    available=product.available,
+                    version=product.version,
+                    levels=[(level.warehouse_id, level.on_hand, level.reserved) for level in shelf.levels[one]],
+                ),
+                product_updated(
+                    product_id=one,
+                    sku=product.sku,
+                    name=product.name,
+                    price=prices[one],
+                    is_active=product.is_active,
+                ),
+            )
+        )
+
+
+@transactional
+def price_each(rows: Sequence[NewPrice]) -> list[Outcome]:
+    """Every product whose new price the rules allow has it; what became of each, in order."""
+    hold(row.product_id for row in rows)
+    return _each(rows, price_all)
+
+
+def _each(rows: Sequence[T], work: Callable[[Sequence[T]], object], first: int = 0) -> list[Outcome]:
+    """Do them together; if that is refused, each half by itself. A part that is refused leaves nothing behind."""
+    if not rows:
+        return []
+    try:
+        with transaction.atomic():
+            work(rows)
+    except DomainError as error:
+        if len(rows) == 1:
+            return [Outcome(first, error)]
+        middle = len(rows) // 2
+        return [*_each(rows[:middle], work, first), *_each(rows[middle:], work, first + middle)]
+    return [Outcome(first + index) for index in range(len(rows))]
