@@ -19,7 +19,7 @@ from workbox.jobs import services as jobs
 
 pytestmark = pytest.mark.django_db
 
-COUNTS: dict[str, int] = json.loads((Path(__file__).parent / "query_counts.json").read_text())
+COUNTS: dict[str, Any] = json.loads((Path(__file__).parent / "query_counts.json").read_text())
 # Who is asking costs one statement, or none when Redis knows: not what is counted here.
 PRINCIPAL = "SELECT username, role, token_version"
 LISTS = {
@@ -149,7 +149,13 @@ def test_every_list_takes_the_checked_in_number_of_statements_however_long_it_is
     grow(8)
     many = {name: len(statements(manager, "GET", path.format(**ids))) for name, path in LISTS.items()}
     assert many == few
-    assert many == {name: COUNTS.get(name) for name in LISTS}
+    assert many == {name: checked_in(name) for name in LISTS}
+
+
+def checked_in(name: str) -> int | None:
+    """What the file says; a number per database where their best ways differ."""
+    found = COUNTS.get(name)
+    return found[connection.vendor] if isinstance(found, dict) else found
 
 
 @pytest.mark.parametrize("lines", [1, 3, 20])

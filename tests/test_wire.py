@@ -122,7 +122,9 @@ def test_a_transaction_that_did_nothing_sends_nothing() -> None:
 @pytest.mark.mariadb
 @pytest.mark.django_db(transaction=True)
 def test_errors_of_the_server_are_djangos() -> None:
-    more_promised_than_there_is = "INSERT INTO inventory_productstock VALUES (1, 0, 1, 0, 0)"
+    more_promised_than_there_is = (
+        "INSERT INTO inventory_productstock (product_id, on_hand, reserved, available, version) VALUES (1, 0, 1, 0, 0)"
+    )
     with pytest.raises(IntegrityError):
         transact(lambda: later(more_promised_than_there_is))
     with pytest.raises(DataError):
