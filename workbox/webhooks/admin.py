@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminURLInputWidget
 
 from accounts.capabilities import WEBHOOKS_WRITE
 from workbox.core.admin import Dialog, NamedFilter, ReadOnlyAdmin, ServiceAdmin, service_dialog
@@ -19,9 +20,17 @@ from workbox.webhooks.models import Attempt, Delivery, Endpoint
 class EndpointForm(forms.ModelForm):
     """Where to, and about what."""
 
-    url = forms.URLField(max_length=500, assume_scheme="https", help_text="https, outside of this network.")
+    url = forms.URLField(
+        label="URL",
+        max_length=500,
+        assume_scheme="https",
+        widget=UnfoldAdminURLInputWidget,
+        help_text="https, outside of this network.",
+    )
     topics = forms.MultipleChoiceField(
-        choices=[(one, one) for one in sorted(TOPICS)], widget=forms.CheckboxSelectMultiple, help_text="At least one."
+        choices=[(one, one) for one in sorted(TOPICS)],
+        widget=UnfoldAdminCheckboxSelectMultiple,
+        help_text="At least one.",
     )
 
     class Meta:
