@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminURLInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminURLInputWidget
 
 from accounts.capabilities import WEBHOOKS_WRITE
 from workbox.core.admin import Dialog, NamedFilter, ReadOnlyAdmin, ServiceAdmin, service_dialog
@@ -29,7 +29,7 @@ class EndpointForm(forms.ModelForm):
     )
     topics = forms.MultipleChoiceField(
         choices=[(one, one) for one in sorted(TOPICS)],
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="At least one.",
     )
 
