@@ -5,7 +5,8 @@ that comes back within a day after its end is the same alert, opened again, and 
 product totals → alert rows → events.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from insights.events import RAISED, RESOLVED, UPDATED, alert_event
 from insights.models import OPEN, Alert, AlertSettings, AlertStatus
 from insights.models.alerts import RECIPIENTS_MAX
 from insights.reasons import OK, Named, Reason, low_stock, low_subject, zone
-from inventory.events import StockAside
+from inventory.events import PlaceAside, StockAside
 from inventory.models import Product
 from workbox.core import context, events
 from workbox.core.db import transactional
@@ -46,19 +47,18 @@ def listen(news: Sequence[NewEvent]) -> list[NewEvent]:
     Decided from the facts alone: the database is asked only when a product falls to or below its threshold (or half of
     it), or comes up to above it from where an alert may be open. The caller holds the products.
     """
-    worse: dict[int, Reason] = {}
-    better: dict[int, NewEvent] = {}
+    worse: dict[str, Reason] = {}
+    better: dict[str, _Recovered] = {}
     for one in news:
-        aside = one.aside
-        if not isinstance(aside, StockAside):
+        if not isinstance(one.aside, StockAside):
             continue
-        available: Decimal = one.payload["stock_quantity"]
-        if _has_recovered(available, aside):
-            better[one.subject_id] = one
-            worse.pop(one.subject_id, None)
-        elif reason := _became_low(one, available, aside):
-            worse[one.subject_id] = reason
-            better.pop(one.subject_id, None)
+        for subject, found in _judged(one, one.aside):
+            if isinstance(found, _Recovered):
+                better[subject] = found
+                worse.pop(subject, None)
+            else:
+                worse[subject] = found
+                better.pop(subject, None)
     if not worse and not better:
         return []
     told: list[NewEvent] = []
@@ -69,11 +69,49 @@ def listen(news: Sequence[NewEvent]) -> list[NewEvent]:
     return told
 
 
-def _has_recovered(available: Decimal, aside: StockAside) -> bool:
-    before, limit = aside.available_before, aside.reorder_threshold
+@dataclass(frozen=True, slots=True)
+class _Recovered:
+    """An alert about this may have to end: so much is available now against this threshold."""
+
+    available: Decimal
+    threshold: Decimal
+    is_watched: bool
+
+
+def _judged(fact: NewEvent, aside: StockAside) -> Iterator[tuple[str, Reason | _Recovered]]:
+    """What the fact says of the product as a whole and of each warehouse with a threshold of its own, by subject."""
+    available: Decimal = fact.payload["stock_quantity"]
+    if _has_recovered(available, aside.reorder_threshold, aside.available_before, is_watched=aside.is_watched):
+        yield low_subject(fact.subject_id), _Recovered(available, aside.reorder_threshold, aside.is_watched)
+    elif reason := _became_low(fact, available, aside):
+        yield reason.subject, reason
+    for place in aside.places:
+        before, limit = place.available_before, place.reorder_threshold
+        if _has_recovered(place.available, limit, before, is_watched=aside.is_watched):
+            subject = low_subject(fact.subject_id, place.warehouse_id)
+            yield subject, _Recovered(place.available, limit, aside.is_watched)
+        elif reason := _became_low_in(fact, aside, place):
+            yield reason.subject, reason
+
+
+def _has_recovered(available: Decimal, limit: Decimal, before: Decimal | None, *, is_watched: bool) -> bool:
     if before is None:
-        return available > limit or not aside.is_watched
+        return available > limit or not is_watched
     return available > limit and available > before and before <= limit * HYSTERESIS_FACTOR_MAX
+
+
+def _became_low_in(fact: NewEvent, aside: StockAside, place: PlaceAside) -> Reason | None:
+    """The reason, when what one warehouse has of it fell to its own threshold, or to half of it."""
+    before, limit = place.available_before, place.reorder_threshold
+    now = zone(place.available, limit)
+    if now == OK or not aside.is_watched or (before is not None and now <= zone(before, limit)):
+        return None
+    where = (place.warehouse_id, place.warehouse_name)
+    return low_stock(_named_in(fact), available=place.available, threshold=limit, place=where)
+
+
+def _named_in(fact: NewEvent) -> Named:
+    return Named(fact.subject_id, fact.payload["sku"], fact.payload["name"])
 
 
 def _became_low(fact: NewEvent, available: Decimal, aside: StockAside) -> Reason | None:
@@ -87,24 +125,21 @@ def _became_low(fact: NewEvent, available: Decimal, aside: StockAside) -> Reason
         return None
     if before is not None and version > 1 and now <= zone(before, limit):
         return None
-    named = Named(fact.subject_id, fact.payload["sku"], fact.payload["name"])
-    return low_stock(named, available=available, threshold=limit)
+    return low_stock(_named_in(fact), available=available, threshold=limit)
 
 
-def _end_recovered(better: Mapping[int, NewEvent]) -> list[NewEvent]:
-    keys = [low_subject(one) for one in better]
-    found = list(Alert.objects.filter(open_key__in=keys).select_related("product"))
+def _end_recovered(better: Mapping[str, _Recovered]) -> list[NewEvent]:
+    found = list(Alert.objects.filter(open_key__in=list(better)).select_related("product"))
     if not found:
         return []
     settings = AlertSettings.current()
     ended: dict[str, list[Alert]] = {}
     for alert in found:
-        fact = better[alert.product_id]
-        available = fact.payload["stock_quantity"]
-        if not fact.aside.is_watched:
+        now = better[alert.subject]
+        if not now.is_watched:
             ended.setdefault(NOT_SOLD, []).append(alert)
-        elif available > settings.beyond(fact.aside.reorder_threshold):
-            ended.setdefault(available_again(available), []).append(alert)
+        elif now.available > settings.beyond(now.threshold):
+            ended.setdefault(available_again(now.available), []).append(alert)
     return [event for note, alerts in ended.items() for event in end_alerts(alerts, note=note)]
 
 

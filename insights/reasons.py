@@ -60,9 +60,9 @@ class Reason:
 
 
 # ---- low stock -------------------------------------------------------------------------------------------------------
-def low_subject(product_id: int) -> str:
-    """The subject of alerts that the product is low on stock."""
-    return f"{AlertType.LOW_STOCK}:product:{product_id}:warehouse:-"
+def low_subject(product_id: int, warehouse_id: int | None = None) -> str:
+    """The subject of alerts that the product is low on stock, as a whole or in one warehouse."""
+    return f"{AlertType.LOW_STOCK}:product:{product_id}:warehouse:{warehouse_id or '-'}"
 
 
 def zone(available: Decimal, threshold: Decimal) -> int:
@@ -72,23 +72,30 @@ def zone(available: Decimal, threshold: Decimal) -> int:
     return VERY_LOW if available * CRITICAL_SHARE <= threshold else LOW
 
 
-def low_stock(product: Named, *, available: Decimal, threshold: Decimal) -> Reason | None:
-    """So little of it is available that it has to be ordered; None above the threshold."""
+def low_stock(
+    product: Named, *, available: Decimal, threshold: Decimal, place: tuple[int, str] | None = None
+) -> Reason | None:
+    """So little of it is available (in `place`: warehouse id and name) that it has to be ordered or brought there.
+
+    None above the threshold.
+    """
     how_low = zone(available, threshold)
     if how_low == OK:
         return None
     left = f"{plain(available)} left" if available > 0 else "none left"
+    here, act = (f" in {place[1]}", "reordered or brought there") if place else ("", "reordered")
     return Reason(
         AlertType.LOW_STOCK.value,
         Severity.CRITICAL.value if how_low == VERY_LOW else Severity.WARNING.value,
         product,
-        _cut(f"{product}: {left}, the threshold is {plain(threshold)}", TITLE_LENGTH),
+        _cut(f"{product}: {left}{here}, the threshold is {plain(threshold)}", TITLE_LENGTH),
         _cut(
-            f"{plain(available)} of {product} can be ordered; at or below {plain(threshold)} it has to be reordered.",
+            f"{plain(available)} of {product} can be ordered{here}; at or below {plain(threshold)} it has to be {act}.",
             MESSAGE_LENGTH,
         ),
         available,
         threshold,
+        warehouse_id=place[0] if place else None,
     )
 
 

@@ -14,8 +14,8 @@ from insights.alerts import NOT_SOLD, available_again, end_alerts, named, raise_
 from insights.models import OPEN, Alert, AlertSettings, AlertType
 from insights.queries_alerts import daily_rates, lead_times_days, spikes, write_offs
 from insights.reasons import Reason
-from inventory.models import Product
-from inventory.queries import low_stock_products
+from inventory.models import Product, StockLevel
+from inventory.queries import low_levels, low_stock_products
 from inventory.services.levels import hold
 from workbox.core import events
 from workbox.core.db import transact
@@ -53,7 +53,7 @@ def check() -> dict[str, int]:
     told: dict[str, int] = {}
     if settings.low_stock_enabled:
         low = low_stock_products().order_by("id").values_list("id", flat=True)
-        told[AlertType.LOW_STOCK.value] = _raise_for(low, _low_stock)
+        told[AlertType.LOW_STOCK.value] = _raise_for(low, _low_stock) + _raise_low_places()
     if settings.predicted_depletion_enabled:
         outlook = _outlook(settings)
         told[AlertType.PREDICTED_DEPLETION.value] = _raise_for(sorted(outlook.rates), outlook.reason)
@@ -105,6 +105,30 @@ def _low_stock(product: Product) -> Reason | None:
     return reasons.low_stock(named(product), available=product.stock.available, threshold=product.reorder_threshold)
 
 
+def _raise_low_places() -> int:
+    """The same for warehouses that have a threshold of their own for a product."""
+    rows = low_levels().order_by("product_id").values_list("product_id", flat=True).distinct()
+
+    def work(ids: Sequence[int]) -> int:
+        products = {product.pk: product for product in _held(ids)}
+        levels = low_levels().filter(product_id__in=list(products)).select_related("warehouse").order_by("id")
+        found = [reason for one in levels if (reason := _low_in(products[one.product_id], one)) is not None]
+        told = raise_alerts(found) if found else []
+        events.append(told)
+        return len(told)
+
+    return sum(transact(lambda ids=ids: work(ids)) for ids in _chunks(rows))  # type: ignore[misc]
+
+
+def _low_in(product: Product, level: StockLevel) -> Reason | None:
+    return reasons.low_stock(
+        named(product),
+        available=level.available,
+        threshold=level.reorder_threshold or reasons.ZERO,
+        place=(level.warehouse_id, level.warehouse.name),
+    )
+
+
 def _outlook(settings: AlertSettings) -> Outlook:
     today = facts.today()
     rates = daily_rates(today)
@@ -137,10 +161,21 @@ def _why_over(alert: Alert, product: Product | None, settings: AlertSettings, ou
         return "Alerts of this kind are switched off."
     available = product.stock.available
     if alert.alert_type == AlertType.LOW_STOCK:
-        return available_again(available) if available > product.reorder_threshold else ""
+        return _why_no_longer_low(alert, product)
     if alert.alert_type == AlertType.PREDICTED_DEPLETION:
         limit = int(settings.beyond(Decimal(outlook.within_days)))
         if outlook.reason(product, within_days=limit) is not None:
             return ""
         return "The stock lasts longer again." if available > 0 else "It has run out."
     return "That was some days ago." if alert.last_seen_at < datetime.now(UTC) - UNUSUAL_KEPT else ""
+
+
+def _why_no_longer_low(alert: Alert, product: Product) -> str:
+    """The same for low stock, of the product as a whole or in the alert's warehouse."""
+    if alert.warehouse_id is None:
+        available = product.stock.available
+        return available_again(available) if available > product.reorder_threshold else ""
+    level = StockLevel.objects.filter(product_id=alert.product_id, warehouse_id=alert.warehouse_id).first()
+    if level is None or level.reorder_threshold is None:
+        return "This warehouse has no threshold of its own any more."
+    return available_again(level.available) if level.available > level.reorder_threshold else ""

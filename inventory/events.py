@@ -9,6 +9,17 @@ from workbox.core.events import CATALOG, STOCK, TRANSFERS, NewEvent
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceAside:
+    """One warehouse that has a threshold of its own for the product; `available_before` as in StockAside."""
+
+    warehouse_id: int
+    warehouse_name: str
+    reorder_threshold: Decimal
+    available: Decimal
+    available_before: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class StockAside:
     """What a listener may want to know beside an `inventory_update`.
 
@@ -19,6 +30,7 @@ class StockAside:
     reorder_threshold: Decimal
     is_watched: bool
     available_before: Decimal | None
+    places: tuple[PlaceAside, ...] = ()
 
 
 def inventory_update(

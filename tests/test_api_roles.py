@@ -37,6 +37,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "events": {"GET": LOGGED_IN},
     "products": {"GET": LOGGED_IN, "POST": MANAGERS},
     "product": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "product-thresholds": {"GET": LOGGED_IN, "PUT": MANAGERS},
     "product-restore": dict.fromkeys(_ACTION, MANAGERS),
     "inventory": {"GET": LOGGED_IN, "POST": MANAGERS},
     "inventory-item": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},

@@ -60,6 +60,28 @@ class ProductDetailShape(ProductShape):
     )
 
 
+class ThresholdShape(Shape):
+    """At or below it the product is low in this warehouse."""
+
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    reorder_threshold = s.FloatField()
+    available = s.FloatField()
+
+
+class ThresholdWriteShape(Shape):
+    """A warehouse's own threshold; null: none."""
+
+    warehouse_id = s.IntegerField()
+    reorder_threshold = s.FloatField(allow_null=True)
+
+
+class ThresholdsWriteShape(Shape):
+    """Some warehouses' thresholds."""
+
+    thresholds = ThresholdWriteShape(many=True)
+
+
 class ProductWriteShape(Shape):
     """What may be written of a product; the seeds' other names are accepted too (see the alias table)."""
 

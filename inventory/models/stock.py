@@ -68,6 +68,9 @@ class StockLevel(models.Model):
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="levels")
     on_hand = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     reserved = QuantityField(max_digits=18, default=Decimal(0), editable=False)
+    reorder_threshold = QuantityField(
+        null=True, blank=True, help_text="At or below it the product is low in this warehouse; empty: only as a whole."
+    )
     last_moved_at = models.DateTimeField(null=True, editable=False, help_text="The newest moment of its movements.")
     has_late_entries = models.BooleanField(
         default=False,
@@ -83,6 +86,11 @@ class StockLevel(models.Model):
                 name="level_reserved_within_on_hand",
                 condition=Q(reserved__gte=0) & Q(reserved__lte=F("on_hand")),
                 violation_error_message="More is promised than there is.",
+            ),
+            models.CheckConstraint(
+                name="level_threshold_not_negative",
+                condition=Q(reorder_threshold__isnull=True) | Q(reorder_threshold__gte=0),
+                violation_error_message="A reorder threshold may not be negative.",
             ),
         ]
         ordering = ["product_id", "warehouse_id"]

@@ -14,6 +14,7 @@ from inventory.models import (
     Barcode,
     Product,
     StockCount,
+    StockLevel,
     StockMovement,
     StockOperation,
     Transfer,
@@ -273,6 +274,16 @@ def count_products(wanted: ProductFilter, count: Callable[[QuerySet[Product]], i
 def low_stock_products() -> QuerySet[Product]:
     """Stocked products on sale whose available stock is at or below their reorder threshold, emptiest first."""
     return find_products(ProductFilter(low_stock=True, order=("stock__available", "id")))
+
+
+def low_levels() -> QuerySet[StockLevel]:
+    """Levels at or below a threshold of their own, of stocked products on sale."""
+    return StockLevel.objects.filter(
+        reorder_threshold__isnull=False,
+        on_hand__lte=F("reorder_threshold") + F("reserved"),
+        product__is_active=True,
+        product__is_stocked=True,
+    )
 
 
 def low_stock_ids_at(moment: datetime, *, offset: int, limit: int) -> list[int]:

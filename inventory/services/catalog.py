@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from inventory.errors import ProductUnknown, WarehouseUnknown
-from inventory.events import StockAside, inventory_update, product_updated
+from inventory.events import PlaceAside, StockAside, inventory_update, product_updated
 from inventory.models import (
     Category,
     MovementType,
@@ -23,7 +23,7 @@ from inventory.models import (
 )
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
-from inventory.services.levels import hold
+from inventory.services.levels import ensure_levels, hold
 from workbox.core import events
 from workbox.core.db import is_mysql, transactional
 from workbox.core.errors import Conflict, Invalid, RuleViolation
@@ -165,6 +165,25 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
 
 
 @transactional
+def set_thresholds(product_id: int, *, thresholds: Mapping[int, Decimal | None]) -> None:
+    """Warehouses get thresholds of their own for the product (warehouse id → threshold, None: none any more).
+
+    Who watches stock hears of it in the same transaction. Raises ProductUnknown, WarehouseUnknown.
+    """
+    lock_stock(product_id)
+    known = set(Warehouse.objects.filter(id__in=list(thresholds), is_active=True).values_list("id", flat=True))
+    if missing := sorted(set(thresholds) - known):
+        raise WarehouseUnknown(
+            f"There is no open warehouse {', '.join(map(str, missing))}.",
+            fields={"thresholds": [f"unknown warehouse {one}" for one in missing]},
+        )
+    ensure_levels((product_id, one) for one in thresholds)
+    for warehouse_id, threshold in sorted(thresholds.items()):
+        StockLevel.objects.filter(product_id=product_id, warehouse_id=warehouse_id).update(reorder_threshold=threshold)
+    _announce_product(Product.objects.get(id=product_id))
+
+
+@transactional
 def update_products(changes: Mapping[int, Mapping[str, Any]]) -> None:
     """Change many products' own fields (product id → field → value) in a few statements, and tell the screens.
 
@@ -287,7 +306,8 @@ def _announce_product(product: Product) -> None:
     stock = ProductStock.objects.filter(product_id=product.pk).first()
     if stock is None:
         raise ProductUnknown(f"There is no product {product.pk}.")
-    events.append([_stock_event(product, stock, _levels_of(product)), _product_event(product)])
+    told = _stock_event(product, stock, _levels_of(product), places=_places_of(product))
+    events.append([told, _product_event(product)])
 
 
 def _product_event(product: Product) -> events.NewEvent:
@@ -301,7 +321,11 @@ def _levels_of(product: Product) -> Iterable[tuple[int, Decimal, Decimal]]:
 
 
 def _stock_event(
-    product: Product, stock: ProductStock, levels: Iterable[tuple[int, Decimal, Decimal]]
+    product: Product,
+    stock: ProductStock,
+    levels: Iterable[tuple[int, Decimal, Decimal]],
+    *,
+    places: tuple[PlaceAside, ...] = (),
 ) -> events.NewEvent:
     return inventory_update(
         product_id=product.pk,
@@ -314,6 +338,18 @@ def _stock_event(
         version=stock.version,
         levels=levels,
         aside=StockAside(
-            product.reorder_threshold, is_watched=product.is_stocked and product.is_active, available_before=None
+            product.reorder_threshold,
+            is_watched=product.is_stocked and product.is_active,
+            available_before=None,
+            places=places,
         ),
+    )
+
+
+def _places_of(product: Product) -> tuple[PlaceAside, ...]:
+    rows = StockLevel.objects.filter(product_id=product.pk).select_related("warehouse")
+    return tuple(
+        PlaceAside(row.warehouse_id, row.warehouse.name, row.reorder_threshold, row.available, None)
+        for row in rows
+        if row.reorder_threshold is not None
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection
 
-from inventory.events import StockAside, inventory_update
+from inventory.events import PlaceAside, StockAside, inventory_update
 from inventory.models import StockLevel
 from workbox.core import events
 from workbox.core.db import TryAgain, as_utc, execute, in_parts, is_mysql, later, marks, utc_text
@@ -57,6 +57,8 @@ class ShelfLevel:
     is_sellable: bool
     priority: int
     is_open: bool = True
+    warehouse_name: str = ""
+    reorder_threshold: Decimal | None = None
 
     @property
     def available(self) -> Decimal:
@@ -116,7 +118,9 @@ _SHELF_PRODUCT = (
     "SELECT p.id, p.sku, p.name, p.price, p.is_active, p.is_stocked, u.decimal_places,"
     " s.on_hand, s.reserved, s.available, s.version, p.reorder_threshold"
 )
-_SHELF_LEVEL = ", l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active"
+_SHELF_LEVEL = (
+    ", l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, w.priority, w.is_active, w.name, l.reorder_threshold"
+)
 _SHELF_FROM = (
     " FROM inventory_product p LEFT JOIN inventory_unitofmeasure u ON u.id = p.unit_id"
     " LEFT JOIN inventory_productstock s ON s.product_id = p.id"
@@ -158,6 +162,8 @@ def read_shelf(product_ids: Iterable[int], *, hold_first: bool = False, levels: 
                     bool(row[16]),
                     row[17],
                     bool(row[18]),
+                    row[19],
+                    None if row[20] is None else as_quantity(row[20]),
                 )
             )
     for places in shelf.levels.values():
@@ -434,7 +440,23 @@ def stock_events(shelf: Shelf, after: Mapping[int, StockAfter]) -> list[events.N
                 shelf.products[product_id].reorder_threshold,
                 is_watched=shelf.products[product_id].is_active,
                 available_before=stock.available_before,
+                places=_places(shelf.levels.get(product_id, ()), stock),
             ),
         )
         for product_id, stock in sorted(after.items())
     ]
+
+
+def _places(levels: Iterable[ShelfLevel], stock: StockAfter) -> tuple[PlaceAside, ...]:
+    """The levels with a threshold of their own, as they were on the shelf and as they are now."""
+    return tuple(
+        PlaceAside(
+            level.warehouse_id,
+            level.warehouse_name,
+            level.reorder_threshold,
+            stock.levels[level.id][1] - stock.levels[level.id][2],
+            level.available,
+        )
+        for level in levels
+        if level.reorder_threshold is not None and level.id in stock.levels
+    )
