@@ -1,9 +1,10 @@
 """Forecasts of demand and what follows from them, in numpy alone: no Django, no database, every SKU at once.
 
-`make_panel` → `learn_pool` → `forecast` → `depletion`, `stockout_probability`, `plan`; `backtest` says what it is worth.
+`make_panel` → `learn_pool` → `forecast` → `predict_depletion`, `stockout_probability`, `plan`; `run_backtest` says what
+it is worth.
 """
 
-from insights.forecasting.backtest import Backtest, Score, backtest
+from insights.forecasting.backtest import Backtest, Score, run_backtest
 from insights.forecasting.curve import (
     HORIZON_DAYS,
     MODEL,
@@ -20,7 +21,7 @@ from insights.forecasting.depletion import (
     Arrival,
     Depletion,
     day_on,
-    depletion,
+    predict_depletion,
     stockout_probability,
 )
 from insights.forecasting.fit import MODEL_FROM_DAYS, PROVISIONAL_FROM_DAYS, Pool, forecast, learn_pool
@@ -50,10 +51,8 @@ __all__ = [
     "Score",
     "Terms",
     "UnusablePanel",
-    "backtest",
     "day_on",
     "demand_over",
-    "depletion",
     "forecast",
     "join",
     "lead_times",
@@ -61,5 +60,7 @@ __all__ = [
     "make_panel",
     "make_terms",
     "plan",
+    "predict_depletion",
+    "run_backtest",
     "stockout_probability",
 ]

@@ -1,4 +1,6 @@
-"""What the forecasts would have been worth: stand at past days, forecast with what was known, and compare with what came."""
+"""What the forecasts would have been worth: stand at past days, forecast with what was known, and compare with what
+came.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,8 +26,9 @@ Contender = Callable[[Panel], tuple[Total, Quantile]]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a contender did over all windows: `wape` of 14-day sums, `pinball_p90` of 14 days per unit sold, `coverage_80` of the
-    interval from p10 to p90 of 14 days, `coverage_p95` of 7 days, and `bias`, forecast / sold − 1, of 14 days.
+    """How a contender did over all windows: `wape` of 14-day sums, `pinball_p90` of 14 days per unit sold,
+    `coverage_80` of the interval from p10 to p90 of 14 days, `coverage_p95` of 7 days, and `bias`, forecast / sold − 1,
+    of 14 days.
     """
 
     windows: int
@@ -38,7 +41,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """The scores by contender, and each SKU's own error of 14 days, the model's and the moving average's (n), 1 if unknown."""
+    """The scores by contender, and each SKU's own error of 14 days, the model's and the moving average's (n), 1 if
+    unknown.
+    """
 
     scores: dict[str, Score]
     wape: Floats
@@ -78,7 +83,9 @@ CONTENDERS: dict[str, Contender] = {
 
 
 def origins_of(panel: Panel, count: int = ORIGINS) -> list[int]:
-    """The columns a backtest stands at: four weeks apart, the last with four weeks of truth ahead; none before week five."""
+    """The columns a backtest stands at: four weeks apart, the last with four weeks of truth ahead; none before
+    week five.
+    """
     found = (panel.days - DAYS_APART * step for step in range(count, 0, -1))
     return [one for one in found if one >= DAYS_APART]
 
@@ -87,17 +94,18 @@ def is_active(panel: Panel) -> Bools:
     """SKUs (n) worth scoring: first sale 90 days ago or more, and eight sale days in the last 90."""
     is_sale = np.asarray(panel.units > 0)
     known_for = panel.days - is_sale.argmax(axis=1)
-    return (known_for >= _KNOWN_DAYS) & (is_sale[:, -_RECENT_DAYS:].sum(axis=1) >= _FEWEST_SALE_DAYS)
+    return np.asarray((known_for >= _KNOWN_DAYS) & (is_sale[:, -_RECENT_DAYS:].sum(axis=1) >= _FEWEST_SALE_DAYS))
 
 
-def backtest(
+def run_backtest(
     panel: Panel,
     *,
     contenders: dict[str, Contender] | None = None,
     origins: Sequence[int] | None = None,
     is_scored: Callable[[Panel], Bools] = is_active,
 ) -> Backtest:
-    """Refit every contender at each origin on the SKUs that `is_scored` names, and score it on the four weeks that followed.
+    """Refit every contender at each origin on the SKUs that `is_scored` names, and score it on the four weeks that
+    followed.
 
     Windows in which a SKU was out of stock on more than a fifth of the open days prove nothing and are left out.
     """
@@ -132,7 +140,9 @@ class _Tally:
         self.windows = self.covered = self.under_tail = 0
         self.forecast = self.pinball = 0.0
 
-    def add(self, rows: np.ndarray[tuple[int], np.dtype[np.intp]], truth: Floats, total: Total, quantile: Quantile) -> None:
+    def add(
+        self, rows: np.ndarray[tuple[int], np.dtype[np.intp]], truth: Floats, total: Total, quantile: Quantile
+    ) -> None:
         sold, expected = truth[:, :_WAPE_DAYS].sum(axis=1), total(_WAPE_DAYS)
         low, high = quantile(_WAPE_DAYS, 0.1), quantile(_WAPE_DAYS, 0.9)
         self.missed[rows] += np.abs(sold - expected)

@@ -1,4 +1,6 @@
-"""What a forecast says of each SKU, small enough to store: rate, weekday factors, dispersion; and demand of any days from it."""
+"""What a forecast says of each SKU, small enough to store: rate, weekday factors, dispersion; and demand of any days
+from it.
+"""
 
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -21,11 +23,11 @@ WORKBOX, MOVING_AVERAGE = "workbox", "moving_average"
 class Forecast:
     """The forecasts of n SKUs from `start_on`, the first day ahead.
 
-    `rate` (n): units on an ordinary open day; `weekdays` (n, 7): that day's factor, Monday first, 0 where the business is
-    closed; `dispersion` (n, 3): variance / mean of 7, 14 and 28 days; `uplift` (n): all
-    demand to the level that giant orders do not move, for the upper tail; `returns` (n): units brought back per day; `days` (n):
-    days of history; `status` and `model` (n) are words; `wape` and `moving_average_wape` (n): error of the last forecasts of
-    14 days, 1 where nothing could be measured.
+    `rate` (n): units on an ordinary open day; `weekdays` (n, 7): that day's factor, Monday first, 0 where the business
+    is closed; `dispersion` (n, 3): variance / mean of 7, 14 and 28 days; `uplift` (n): all
+    demand to the level that giant orders do not move, for the upper tail; `returns` (n): units brought back per day;
+    `days` (n): days of history; `status` and `model` (n) are words; `model_wape` and `moving_average_wape` (n): error
+    of the last forecasts of 14 days, 1 where nothing could be measured.
     """
 
     start_on: date
@@ -37,14 +39,15 @@ class Forecast:
     days: Floats
     status: Array
     model: Array
-    wape: Floats
+    model_wape: Floats
     moving_average_wape: Floats
     is_whole: Bools
 
     @property
     def confidence_score(self) -> Floats:
-        """1 − min(1, WAPE of 14 days): measured, never assumed."""
-        return np.asarray(1 - np.minimum(1.0, self.wape))
+        """1 − min(1, WAPE of 14 days) of the mean in use: measured, never assumed."""
+        used = np.where(self.model == MOVING_AVERAGE, self.moving_average_wape, self.model_wape)
+        return np.asarray(1 - np.minimum(1.0, used))
 
     def rows(self, which: Any) -> "Forecast":
         """These SKUs alone."""
@@ -76,8 +79,12 @@ class Forecast:
         return spread.at_days(self.dispersion, np.broadcast_to(np.asarray(days, float), self.rate.shape))
 
     def quantile(self, days: ArrayLike, q: float) -> Floats:
-        """The demand (n) of the first so many days that is not exceeded with probability q; from 0.9 with giant orders in it."""
-        return quantile(q, mean=self.mean(days), dispersion=self.spread(days), uplift=self.uplift, is_whole=self.is_whole)
+        """The demand (n) of the first so many days that is not exceeded with probability q; from 0.9 with giant orders
+        in it.
+        """
+        return quantile(
+            q, mean=self.mean(days), dispersion=self.spread(days), uplift=self.uplift, is_whole=self.is_whole
+        )
 
     def probability_of_at_least(self, units: ArrayLike, days: ArrayLike) -> Floats:
         """How likely (n) the first so many days ask for so many units."""
@@ -100,14 +107,12 @@ def probability_of_at_least(
 ) -> Floats:
     """P(demand ≥ units), the inverse of `quantile`: below 0.1 with giant orders, above without, and 0.1 in between."""
     wanted = np.asarray(units, float)
-    tail = distributions.probability_of_at_least(
-        wanted, mean=mean * uplift, dispersion=dispersion, is_whole=is_whole
-    )
+    tail = distributions.probability_of_at_least(wanted, mean=mean * uplift, dispersion=dispersion, is_whole=is_whole)
     usual = distributions.probability_of_at_least(wanted, mean=mean, dispersion=dispersion, is_whole=is_whole)
     return np.asarray(np.where(tail <= 1 - TAIL_FROM, np.maximum(tail, usual), np.maximum(usual, 1 - TAIL_FROM)))
 
 
 def join(parts: list[Forecast]) -> Forecast:
     """One forecast of chunks that belong together, in their order."""
-    arrays = {name: np.concatenate([one.parts()[name] for one in parts]) for name in parts[0].parts()}
+    arrays: dict[str, Any] = {name: np.concatenate([one.parts()[name] for one in parts]) for name in parts[0].parts()}
     return replace(parts[0], **arrays)

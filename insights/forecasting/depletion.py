@@ -45,7 +45,7 @@ def day_on(day: int, start_on: date) -> date | None:
     return None if day >= BEYOND_HORIZON else start_on + timedelta(days=int(day) - 1)
 
 
-def depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequence[Arrival] = ()) -> Depletion:
+def predict_depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequence[Arrival] = ()) -> Depletion:
     """When each SKU's available stock, with what is known to arrive on its day, is used up."""
     stock = np.asarray(available, float)
     if stock.shape != forecast.rate.shape or not np.isfinite(stock).all():
@@ -66,7 +66,9 @@ def depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequence[Arriv
 
 
 def _stretches(stock: Floats, arrivals: Sequence[Arrival]) -> tuple[Days, Floats]:
-    """The days (n, k + 2) on which supply changes, first 1 and last 91, and all that was supplied from each on (n, k + 1)."""
+    """The days (n, k + 2) on which supply changes, first 1 and last 91, and all that was supplied from each on (n, k +
+    1).
+    """
     per_row: dict[int, list[Arrival]] = {}
     for one in sorted(arrivals, key=lambda arrival: arrival.day):
         if one.units > 0 and one.day <= HORIZON_DAYS:
@@ -83,7 +85,9 @@ def _stretches(stock: Floats, arrivals: Sequence[Arrival]) -> tuple[Days, Floats
 
 
 def _first_day(is_out: IsOut, starts: Days, supply: Floats) -> Days:
-    """Within a stretch of constant supply running out is a matter of "by then": each stretch's last day, then bisection."""
+    """Within a stretch of constant supply running out is a matter of "by then": each stretch's last day, then
+    bisection.
+    """
     found = np.where(supply[:, 0] <= 0, 0, BEYOND_HORIZON).astype(np.int64)
     for place in range(supply.shape[1]):
         low, high = starts[:, place], starts[:, place + 1] - 1
@@ -104,7 +108,9 @@ def _bisect(is_out: IsOut, rows: NDArray[np.int64], low: Days, high: Days, units
 
 
 def stockout_probability(forecast: Forecast, lead: LeadTimes, available: ArrayLike, due: ArrayLike = 0.0) -> Floats:
-    """P(run out before an order placed today would arrive), what is due before then counted with the available stock."""
+    """P(run out before an order placed today would arrive), what is due before then counted with the available
+    stock.
+    """
     over = demand_over(forecast, lead)
     supply = np.asarray(available, float) + np.asarray(due, float)
     found = curve.probability_of_at_least(

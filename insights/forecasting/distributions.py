@@ -1,4 +1,5 @@
-"""Negative binomial and gamma probabilities for whole arrays at once, in numpy alone; demand of h days is one of the two.
+"""Negative binomial and gamma probabilities for whole arrays at once, in numpy alone; demand of h days is one of the
+two.
 
 Sources: Lanczos (1964) for ln Γ; Press et al., Numerical Recipes, 3rd ed., 6.2 and 6.4 (series, continued fractions by
 Lentz, quadrature for large shapes); Wilson & Hilferty (1931) for the first guess of a gamma quantile.
@@ -123,7 +124,9 @@ def beta_cdf(x: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:
     inside = np.clip(near, _TINY, 1 - 1e-16)
     scale = log_gamma(left + right) - log_gamma(left) - log_gamma(right) + left * np.log(inside)
     front = np.exp(scale + right * np.log1p(-inside)) / left
-    found = np.where(near <= 0, 0.0, front * _beta_fraction(inside.ravel(), left.ravel(), right.ravel()).reshape(at.shape))
+    found = np.where(
+        near <= 0, 0.0, front * _beta_fraction(inside.ravel(), left.ravel(), right.ravel()).reshape(at.shape)
+    )
     return np.clip(np.where(is_swapped, 1 - found, found), 0.0, 1.0)
 
 
@@ -148,7 +151,8 @@ def _beta_fraction(x: Floats, a: Floats, b: Floats) -> Floats:
             answer[places[~is_open]] = total[~is_open]
             if not is_open.any():
                 return answer
-            places, x, a, b, c, d, total = (one[is_open] for one in (places, x, a, b, c, d, total))
+            places = places[is_open]
+            x, a, b, c, d, total = (np.asarray(one[is_open]) for one in (x, a, b, c, d, total))
     answer[places] = total
     return answer
 
@@ -175,7 +179,7 @@ def gamma_quantile(q: ArrayLike, shape: ArrayLike) -> Floats:
         x = np.maximum(following, _TINY)
         if is_settled.all():
             break
-    return x
+    return np.asarray(x)
 
 
 def normal_quantile(q: ArrayLike) -> Floats:
@@ -187,7 +191,9 @@ def normal_quantile(q: ArrayLike) -> Floats:
 
 
 def negative_binomial_cdf(units: ArrayLike, mean: ArrayLike, dispersion: ArrayLike) -> Floats:
-    """P(D ≤ units) with that mean and variance = dispersion × mean: I_p(r, units + 1), p = 1/dispersion, r = mean/(dispersion − 1)."""
+    """P(D ≤ units) with that mean and variance = dispersion × mean: I_p(r, units + 1), p = 1/dispersion, r =
+    mean/(dispersion − 1).
+    """
     whole, average, phi = np.broadcast_arrays(np.floor(np.asarray(units, float)), mean, dispersion)
     shape = np.maximum(average, _TINY) / (np.maximum(phi, SMALLEST_DISPERSION) - 1)
     found = beta_cdf(1 / np.maximum(phi, SMALLEST_DISPERSION), shape, np.maximum(whole, 0) + 1)

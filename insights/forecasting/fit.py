@@ -1,4 +1,6 @@
-"""From a panel to forecasts: learn the pool from a sample, then each SKU in chunks, with a moving average kept beside it."""
+"""From a panel to forecasts: learn the pool from a sample, then each SKU in chunks, with a moving average kept beside
+it.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,6 @@ from insights.forecasting.curve import (
 from insights.forecasting.distributions import Bools, Floats
 from insights.forecasting.panel import Array, History, Panel, Singles, read_history
 from insights.forecasting.rate import (
-    HALF_LIVES_DAYS,
     Rates,
     pooled_weekdays,
     relative_losses,
@@ -38,7 +39,7 @@ _WIDENING = {MODEL: 1.0, PROVISIONAL: 1.15, PEER_ESTIMATE: 2.0, NO_DEMAND: 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What SKUs share: the weekday pattern by place in the week ahead, a typical rate, how each half-life did, the spread."""
+    """What SKUs share: the weekday pattern (7, Monday first), a typical rate, how each half-life did, the spread."""
 
     weekdays: Floats
     rate: float
@@ -54,7 +55,8 @@ def learn_pool(panel: Panel) -> Pool:
     level = _typical_rate(history)
     losses = relative_losses(walk(history, factors, pool_rate=level))
     rates = walk(history, factors, pool_rate=level, pool_losses=losses)
-    return Pool(weekdays, level, losses, pool_spread(misses(rates, rates.model)))
+    monday_first = np.roll(weekdays, panel.next_day.weekday())
+    return Pool(monday_first, level, losses, pool_spread(misses(rates, rates.model)))
 
 
 def _typical_rate(history: History) -> float:
@@ -80,7 +82,7 @@ def forecast(panel: Panel, pool: Pool | None = None) -> Forecast:
 
 def _forecast_chunk(panel: Panel, pool: Pool) -> Forecast:
     history = read_history(panel)
-    factors = weekday_factors(history, pool.weekdays)
+    factors = weekday_factors(history, np.roll(pool.weekdays, -panel.next_day.weekday()))
     rates = walk(history, factors, pool_rate=pool.rate, pool_losses=pool.losses)
     wape, average_wape, has_lost = _guard(rates)
     status = _status(history)
@@ -102,7 +104,7 @@ def _forecast_chunk(panel: Panel, pool: Pool) -> Forecast:
         days=history.days,
         status=status,
         model=np.where(has_lost, MOVING_AVERAGE, WORKBOX),
-        wape=wape,
+        model_wape=wape,
         moving_average_wape=average_wape,
         is_whole=history.is_whole,
     )
@@ -117,7 +119,9 @@ def _status(history: History) -> Array:
 
 
 def _guard(rates: Rates) -> tuple[Floats, Floats, Bools]:
-    """WAPE of 14 days over the last eight weekly origins, the model's and the moving average's, and where the model lost."""
+    """WAPE of 14 days over the last eight weekly origins, the model's and the moving average's, and where the model
+    lost.
+    """
     weeks = rates.sold.shape[1]
     first, last = max(0, weeks - _GUARD_WEEKS - GUARD_ORIGINS), max(0, weeks - _GUARD_WEEKS)
     sold, exposed = (_two_weeks(one, first, last) for one in (rates.sold, rates.exposed))
@@ -130,8 +134,8 @@ def _guard(rates: Rates) -> tuple[Floats, Floats, Bools]:
     model, average = missed(rates.model), missed(rates.moving_average)
     measured = np.maximum(total, 1e-9)
     wape, average_wape = (np.where(total > 0, one.sum(axis=1) / measured, 1.0) for one in (model, average))
-    # Eight overlapping fortnights say little: a loss is to have been farther off at every one of them. Where a smaller lead was
-    # enough, the guard itself cost accuracy on real sales (see docs/forecasting.md).
+    # Eight overlapping fortnights say little: a loss is to have been farther off at every one of them. Where a smaller
+    # lead was enough, the guard itself cost accuracy on real sales (see docs/forecasting.md).
     has_lost = (average < model).sum(axis=1) >= GUARD_ORIGINS
     return wape, average_wape, np.asarray(has_lost)
 

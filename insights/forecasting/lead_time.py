@@ -28,7 +28,8 @@ class LeadTimes:
 def lead_times(quoted_days: Sequence[float | None], receipts: Sequence[ArrayLike] | None = None) -> LeadTimes:
     """Lead times of n SKUs from the days their vendors quoted and the days past receipts took (one list per SKU).
 
-    From five receipts their own mean and sd; before, the quoted days with an sd of 30 %; nothing quoted: seven days, assumed.
+    From five receipts their own mean and sd; before, the quoted days with an sd of 30 %; nothing quoted: seven days,
+    assumed.
     """
     taken = [np.asarray(one, float) for one in receipts] if receipts is not None else [np.zeros(0)] * len(quoted_days)
     found = [_lead_time(quoted, days) for quoted, days in zip(quoted_days, taken, strict=True)]

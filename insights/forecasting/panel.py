@@ -27,8 +27,9 @@ class UnusablePanel(ValueError):
 class Panel:
     """Demand of n SKUs over T days, the last column being the last whole day.
 
-    `units` (n, T): what was ordered that day; `exposure` (n, T), 0 to 1: the share of the day the shop was open and the SKU
-    in stock; `is_open` (T): the business traded; `returned` (n, T): what was brought back, counted apart.
+    `units` (n, T): what was ordered that day; `exposure` (n, T), 0 to 1: the share of the day the shop was open and the
+    SKU in stock; `is_open` (T): the business traded; `returned` (n, T): what was brought back, counted apart;
+    `known_from` (n): the column from which on the SKU is known to have been for sale, where its first sale came later.
     """
 
     units: Array
@@ -36,6 +37,7 @@ class Panel:
     is_open: Bools
     first_day: date
     returned: Array | None = None
+    known_from: Array | None = None
 
     @property
     def skus(self) -> int:
@@ -55,7 +57,10 @@ class Panel:
     def rows(self, which: Any) -> "Panel":
         """These SKUs alone: a slice or an array of row numbers."""
         returned = None if self.returned is None else self.returned[which]
-        return replace(self, units=self.units[which], exposure=self.exposure[which], returned=returned)
+        known_from = None if self.known_from is None else self.known_from[which]
+        return replace(
+            self, units=self.units[which], exposure=self.exposure[which], returned=returned, known_from=known_from
+        )
 
     def until(self, day: int) -> "Panel":
         """As it was known before that column: a backtest stands there and looks ahead."""
@@ -87,11 +92,12 @@ def make_panel(
     exposure: ArrayLike | None = None,
     is_open: ArrayLike | None = None,
     returned: ArrayLike | None = None,
+    known_from: ArrayLike | None = None,
 ) -> Panel:
     """The panel of these arrays, checked. Exposure may be one row for all SKUs; without it every open day counts whole.
 
-    Without `is_open`, a day on which nothing was for sale anywhere was a closed one. Units below zero are what came back on
-    a day: they count as returned, never as less demand. Raises UnusablePanel.
+    Without `is_open`, a day on which nothing was for sale anywhere was a closed one. Units below zero are what came
+    back on a day: they count as returned, never as less demand. Raises UnusablePanel.
     """
     counted = np.asarray(units)
     if counted.ndim != 2:
@@ -109,11 +115,14 @@ def make_panel(
     brought = None if returned is None else np.asarray(returned)
     if opened.shape != shape[1:] or (brought is not None and brought.shape != shape):
         raise UnusablePanel("Open days and returns have the same days (and SKUs) as units.")
+    launched = None if known_from is None else np.asarray(known_from, int)
+    if launched is not None and launched.shape != shape[:1]:
+        raise UnusablePanel("There is one first column for each SKU.")
     for one in (counted, shares, brought):
         _check_numbers(one)
     if shares.size and (shares.min() < 0 or shares.max() > 1):
         raise UnusablePanel("Exposure is a share of the day, from 0 to 1.")
-    return Panel(counted, np.broadcast_to(shares, shape), opened, first_day, brought)
+    return Panel(counted, np.broadcast_to(shares, shape), opened, first_day, brought, launched)
 
 
 def _check_numbers(table: Array | None) -> None:
@@ -124,11 +133,12 @@ def _check_numbers(table: Array | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A few thousand SKUs made ready for the arithmetic: whole weeks that end yesterday, so that day 1 ahead is place 0.
+    """A few thousand SKUs made ready for the arithmetic: whole weeks that end yesterday, so that day 1 ahead is place
+    0.
 
-    `units`, `capped` and `exposure` are (n, weeks, 7); exposure is 0 before the first sale. `open_share` (7) is how often the
-    business traded on that weekday lately. `days` (n) counts days since the first sale on which the SKU was not out of stock,
-    `idle_days` (n) the same since its last sale, `returns` (n) units brought back per day.
+    `units`, `capped` and `exposure` are (n, weeks, 7); exposure is 0 before the first sale. `open_share` (7) is how
+    often the business traded on that weekday lately. `days` (n) counts days since the first sale on which the SKU was
+    not out of stock, `idle_days` (n) the same since its last sale, `returns` (n) units brought back per day.
     """
 
     units: Singles
@@ -154,6 +164,8 @@ def read_history(panel: Panel) -> History:
     is_before = np.asarray(np.cumsum(is_sale, axis=1, dtype=np.int16) == 0)
     if read < panel.days:
         is_before &= ~np.asarray((panel.units[:, : panel.days - read] > 0).any(axis=1))[:, None]
+    if panel.known_from is not None:
+        is_before &= np.arange(panel.days - read, panel.days) < panel.known_from[:, None]
     # What never sold has no first sale: the days it stood there unsold are its evidence.
     is_before &= has_sold[:, None]
     stocked = np.where(is_open, in_stock > 0, True)
@@ -176,9 +188,9 @@ def read_history(panel: Panel) -> History:
 
 
 def _weeks(table: Singles) -> Singles:
-    missing = -table.shape[1] % 7
-    padded = np.pad(table, ((0, 0), (missing, 0))) if missing else table
-    return padded.reshape(table.shape[0], -1, 7)
+    weeks = max(-(-table.shape[1] // 7), 1)
+    padded = np.pad(table, ((0, 0), (weeks * 7 - table.shape[1], 0)))
+    return padded.reshape(table.shape[0], weeks, 7)
 
 
 def _open_share(is_open: Bools) -> Floats:

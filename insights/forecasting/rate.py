@@ -1,4 +1,6 @@
-"""How fast a SKU sells on an ordinary day: weekday factors, and a mixture of fast and slow averages that earned its weights."""
+"""How fast a SKU sells on an ordinary day: weekday factors, and a mixture of fast and slow averages that earned its
+weights.
+"""
 
 from dataclasses import dataclass
 
@@ -11,8 +13,9 @@ HALF_LIVES_DAYS = (3.5, 7.0, 14.0, 28.0, 56.0, 112.0, 224.0)
 MOVING_AVERAGE_WEEKS = 4
 _WEEKDAYS_FROM_WEEKS = 26
 _WEEKDAY_PRIOR_UNITS = 40.0
-_CHAIN_DAYS = 2.0  # how many days of the next slower average stand behind each faster one
-_POOL_DAYS = 2.0  # how many days of the pool's typical rate stand behind the slowest
+_CHAIN_DAYS, _YOUNG_CHAIN_DAYS = 2.0, 15.0  # how many days of the next slower average stand behind each faster one
+_YOUNG_UNTIL_DAYS = 30.0
+_POOL_DAYS = 5.0  # how many days of the pool's typical rate stand behind the slowest
 _LOSS_KEPT_PER_WEEK = 0.97
 _POOL_LOSS_WEEKS = 8.0
 _SHARPNESS = 8.0
@@ -21,9 +24,9 @@ _FEWEST_DAYS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the walk through the weeks found: `model` and `moving_average` (n, weeks) are units per ordinary day as known at the
-    end of each week; `sold` and `capped` (n, weeks) the units of each week, `exposed` (n, weeks) its ordinary days; `losses`
-    (n, 7) each half-life's error seven days ahead and `loss_weeks` (n) over how many weeks.
+    """What the walk through the weeks found: `model` and `moving_average` (n, weeks) are units per ordinary day as
+    known at the end of each week; `sold` and `capped` (n, weeks) the units of each week, `exposed` (n, weeks) its
+    ordinary days; `losses` (n, 7) each half-life's error seven days ahead and `loss_weeks` (n) over how many weeks.
     """
 
     model: Singles
@@ -67,10 +70,11 @@ def _around_one(factors: Floats, open_share: Floats) -> Floats:
 
 
 def walk(history: History, factors: Floats, *, pool_rate: float, pool_losses: Floats | None = None) -> Rates:
-    """Go through the weeks, at the end of each knowing only what was before, and set the mixed rate beside a moving average.
+    """Go through the weeks, at the end of each knowing only what was before, and set the mixed rate beside a moving
+    average.
 
-    Each half-life's rate is weighted units / weighted exposure, resting on the next slower one; the mixture weighs them by the
-    error each made on the week that followed, pulled towards how they did in the pool.
+    Each half-life's rate is weighted units / weighted exposure, resting on the next slower one; the mixture weighs them
+    by the error each made on the week that followed, pulled towards how they did in the pool.
     """
     daily = history.exposure * factors[:, None, :].astype(np.float32)
     sold, capped = history.units.sum(axis=2), history.capped.sum(axis=2)
@@ -84,6 +88,7 @@ def walk(history: History, factors: Floats, *, pool_rate: float, pool_losses: Fl
     days, losses = units.copy(), units.copy()
     loss_weeks = np.zeros(skus, np.float32)
     model = np.zeros((skus, weeks), np.float32)
+    rates = losses
     prior = np.ones(len(kept), np.float32) if pool_losses is None else pool_losses.astype(np.float32)
     for week in range(weeks):
         if week:
@@ -100,11 +105,12 @@ def walk(history: History, factors: Floats, *, pool_rate: float, pool_losses: Fl
 def _chained(units: Singles, days: Singles, pool_rate: np.float32) -> Singles:
     """The rate of each half-life, the slowest resting on the pool and each faster one on its slower neighbour."""
     rates = np.empty_like(units)
-    below, rest = pool_rate * np.ones(len(units), np.float32), _POOL_DAYS
+    below, rest = np.full(len(units), pool_rate), np.full(len(units), _POOL_DAYS, np.float32)
+    chain = np.where(days[:, -1] < _YOUNG_UNTIL_DAYS, np.float32(_YOUNG_CHAIN_DAYS), np.float32(_CHAIN_DAYS))
     for place in range(units.shape[1] - 1, -1, -1):
-        below = (units[:, place] + np.float32(rest) * below) / (days[:, place] + np.float32(rest))
+        below = (units[:, place] + rest * below) / (days[:, place] + rest)
         rates[:, place] = below
-        rest = _CHAIN_DAYS
+        rest = chain
     return rates
 
 
@@ -128,7 +134,9 @@ def relative_losses(rates: Rates) -> Floats:
 
 
 def _moving_average(sold: Singles, exposed: Singles, model: Singles) -> Singles:
-    """Units per ordinary day of the 28 days before each week's end; the model's where there was nothing to buy in them."""
+    """Units per ordinary day of the 28 days before each week's end; the model's where there was nothing to buy in
+    them.
+    """
     units, days = (_of_last_weeks(one, MOVING_AVERAGE_WEEKS) for one in (sold, exposed))
     return np.asarray(np.where(days >= _FEWEST_DAYS, units / np.maximum(days, _FEWEST_DAYS), model), np.float32)
 

@@ -19,8 +19,8 @@ _DAYS_PER_YEAR = 365
 class Terms:
     """On what terms n SKUs are bought.
 
-    `minimum` and `pack` (n): the fewest units and the multiple; `break_from` and `break_price` (n, k): the unit price from that
-    many units on, ascending, rows filled up with infinity; without them the price does not matter.
+    `minimum` and `pack` (n): the fewest units and the multiple; `break_from` and `break_price` (n, k): the unit price
+    from that many units on, ascending, rows filled up with infinity; without them the price does not matter.
     """
 
     minimum: Floats
@@ -49,9 +49,9 @@ def make_terms(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """For each SKU (n): order when the position is at or below `reorder_point`, up to `order_up_to`; `quantity` is what to order
-    now (0: nothing), `unit_price` what a unit then costs (0 where no price is known), `safety_stock` what the reorder point
-    holds beyond mean demand.
+    """For each SKU (n): order when the position is at or below `reorder_point`, up to `order_up_to`; `quantity` is what
+    to order now (0: nothing), `unit_price` what a unit then costs (0 where no price is known), `safety_stock` what the
+    reorder point holds beyond mean demand.
     """
 
     reorder_point: Floats
@@ -73,8 +73,8 @@ def plan(
 ) -> Plan:
     """The plan for each SKU, given its position: on hand − reserved + on order (drafts too) + in transit.
 
-    Reorder point = the service-level quantile of demand over lead time + review; order-up-to = that + mean demand of the order
-    cycle. What has no demand is not ordered.
+    Reorder point = the service-level quantile of demand over lead time + review; order-up-to = that + mean demand of
+    the order cycle. What has no demand is not ordered.
     """
     over = demand_over(forecast, lead, review_days=review_days)
     point = curve.quantile(
@@ -92,10 +92,11 @@ def plan(
 
 
 def _cheapest(needed: Floats, daily: Floats, terms: Terms) -> tuple[Floats, Floats]:
-    """Of the needed quantity and each price break above it, the one that costs least per day: its units plus holding them.
+    """Of the needed quantity and each price break above it, the one that costs least per day: its units plus holding
+    them.
 
-    Cost per day = price × daily demand + holding share × price × quantity / 2 / 365 (quantity discounts after Hadley & Whitin
-    1963). A break worth more than ninety days of demand is never taken.
+    Cost per day = price × daily demand + holding share × price × quantity / 2 / 365 (quantity discounts after Hadley &
+    Whitin 1963). A break worth more than ninety days of demand is never taken.
     """
     best = _round_up(needed, terms.pack)
     best_price = _price_of(best, terms)

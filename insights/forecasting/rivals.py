@@ -1,4 +1,6 @@
-"""What the model is measured against: a moving average of 28 days and linear regression on 90, both with a normal spread."""
+"""What the model is measured against: a moving average of 28 days and linear regression on 90, both with a normal
+spread.
+"""
 
 from dataclasses import dataclass
 
@@ -24,7 +26,7 @@ class Outlook:
 
     def quantile(self, days: int, q: float) -> Floats:
         """Mean + z·sd·√days: days taken as independent, as the textbook has it."""
-        return np.maximum(self.total(days) + float(normal_quantile(q)) * self.sd * np.sqrt(days), 0.0)
+        return np.asarray(np.maximum(self.total(days) + float(normal_quantile(q)) * self.sd * np.sqrt(days), 0.0))
 
 
 def moving_average(panel: Panel) -> Outlook:
@@ -46,7 +48,7 @@ def linear_regression(panel: Panel) -> Outlook:
 def _daily_sd(panel: Panel) -> Floats:
     """The standard deviation of a day over the last 90 since the first sale."""
     recent = np.asarray(panel.units[:, -_SPREAD_DAYS:], float)
-    has_sold = np.asarray(panel.units[:, : panel.days - recent.shape[1]] > 0).any(axis=1)
+    has_sold = np.asarray((panel.units[:, : panel.days - recent.shape[1]] > 0).any(axis=1))
     is_known = (np.cumsum(recent > 0, axis=1) > 0) | has_sold[:, None]
     days = np.maximum(is_known.sum(axis=1), 2)
     mean = recent.sum(axis=1) / days

@@ -1,4 +1,6 @@
-"""How far demand strays from its forecast: variance over mean of 7, 14 and 28 days, measured around what was forecast before."""
+"""How far demand strays from its forecast: variance over mean of 7, 14 and 28 days, measured around what was forecast
+before.
+"""
 
 from dataclasses import dataclass
 
@@ -20,7 +22,9 @@ MOST_DISPERSION = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Misses:
-    """Squared misses, units sold and units forecast (n, 3) over the origins, and how many origins (n, 3) they come from."""
+    """Squared misses, units sold and units forecast (n, 3) over the origins, and how many origins (n, 3) they come
+    from.
+    """
 
     squares: Floats
     sold: Floats
@@ -89,7 +93,9 @@ def pool_spread(found: Misses) -> PooledSpread:
 
 
 def dispersion(found: Misses, mean: Floats, pool: PooledSpread, widening: Floats) -> Floats:
-    """Variance / mean (n, 3) of each SKU for 7, 14 and 28 days, pulled to the pool's curve; never narrower for longer."""
+    """Variance / mean (n, 3) of each SKU for 7, 14 and 28 days, pulled to the pool's curve; never narrower for
+    longer.
+    """
     typical = np.maximum(mean, 1e-6)
     weight = np.array(_PRIOR_ORIGINS) * typical
     mixed = (found.squares + weight * pool.at(mean)) / (found.forecast + weight)
