@@ -241,7 +241,7 @@ def probability_of_at_least(units: ArrayLike, *, mean: ArrayLike, dispersion: Ar
 
 
 def quantile(q: ArrayLike, *, mean: ArrayLike, dispersion: ArrayLike, is_whole: ArrayLike) -> Floats:
-    """The demand that is not exceeded with probability q; whole units where the SKU is sold in whole units."""
+    """The demand that is not exceeded with probability q: a whole number up to a mean of 60 where units are whole."""
     probability, average, phi, whole = np.broadcast_arrays(np.asarray(q, float), mean, dispersion, is_whole)
 
     def counted(places: Bools) -> Floats:

@@ -170,7 +170,9 @@ def read_history(panel: Panel) -> History:
     is_before &= has_sold[:, None]
     stocked = np.where(is_open, in_stock > 0, True)
     is_after_last = np.cumsum(is_sale[:, ::-1], axis=1, dtype=np.int16)[:, ::-1] == 0
-    exposure = np.where(is_before, np.float32(0), np.where(is_sale, np.maximum(in_stock, 0.05), in_stock))
+    # What sold though nothing stood there could be bought all the same (a backorder): that day counts whole.
+    could_be_bought = np.where(is_sale & (in_stock == 0), np.float32(1), in_stock)
+    exposure = np.where(is_before, np.float32(0), could_be_bought)
     brought = np.maximum(-raw, 0).sum(axis=1, dtype=float)
     if panel.returned is not None:
         brought += np.abs(panel.returned[:, panel.days - read :]).sum(axis=1, dtype=float)

@@ -167,6 +167,12 @@ def test_half_a_day_in_stock_counts_half() -> None:
     assert forecast(make_panel(units, first_day=MONDAY, exposure=exposure)).mean(7)[0] == pytest.approx(28, rel=0.01)
 
 
+def test_what_is_ordered_while_nothing_stands_there_is_a_whole_day_of_demand() -> None:
+    units, exposure = np.full((5, 140), 4.0), np.ones((5, 140))
+    exposure[0, 100:] = 0
+    assert forecast(make_panel(units, first_day=MONDAY, exposure=exposure)).mean(7)[0] == pytest.approx(28, rel=0.01)
+
+
 def test_a_weekday_the_shop_is_closed_sells_nothing_and_the_others_keep_their_pattern() -> None:
     pattern = np.array([2, 2, 2, 2, 8, 4, 0])
     units = np.tile(pattern, (20, 20)).astype(float)
