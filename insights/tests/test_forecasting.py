@@ -260,6 +260,22 @@ def test_what_did_not_sell_in_ninety_days_in_stock_has_no_demand() -> None:
     assert found.rate[1] > 0
 
 
+def test_having_no_demand_outlasts_a_stockout() -> None:
+    units, exposure = random_units(20), np.ones((20, 140))
+    units[0, 10:] = 0
+    exposure[0, 105:] = 0
+    found = forecast(make_panel(units, first_day=MONDAY, exposure=exposure))
+    assert (found.status[0], found.rate[0], found.model[0]) == ("no_demand", 0, "workbox")
+
+
+def test_what_comes_back_is_not_less_demand() -> None:
+    units = np.full((5, 140), 4.0)
+    units[0, 137] = -50
+    found = forecast(make_panel(units, first_day=MONDAY))
+    assert found.mean(7)[0] > 22
+    assert found.returns[0] == pytest.approx(50 / 140)
+
+
 def test_a_young_sku_leans_on_the_pool_and_is_less_certain() -> None:
     units = random_units(30)
     units[0, :-3] = 0
@@ -370,9 +386,10 @@ def test_stock_runs_out_early_at_worst_and_late_at_best() -> None:
 
 def test_the_day_is_the_first_on_which_the_probability_is_reached() -> None:
     found = of_rate(2, dispersion=2)
-    day = predict_depletion(found, [30]).p50[0]
-    chances = [found.probability_of_at_least([30], one)[0] for one in (day - 1, day)]
-    assert chances[0] < 0.5 <= chances[1]
+    for stock in range(1, 120, 7):
+        day = predict_depletion(found, [stock]).p50[0]
+        chances = [found.probability_of_at_least([stock], one)[0] for one in (day - 1, day)]
+        assert chances[0] < 0.5 <= chances[1]
 
 
 def test_what_arrives_in_time_postpones_the_day_and_what_comes_late_does_not() -> None:
