@@ -183,7 +183,7 @@ def policy(panel: Panel) -> dict[str, dict[str, float]]:
 
 
 def simulate(level: Floats, demand: Floats) -> tuple[float, float, float]:
-    """Units filled, units asked for, and units × days on the shelf of a base-stock policy with backorders lost."""
+    """Units filled, units asked for, units × days on the shelf: base stock, what is missing is a lost sale."""
     on_hand = level.copy()
     pipeline = [np.zeros(len(level)) for _ in range(LEAD_DAYS)]
     filled, held = 0.0, 0.0

@@ -93,9 +93,7 @@ def pool_spread(found: Misses) -> PooledSpread:
 
 
 def dispersion(found: Misses, mean: Floats, pool: PooledSpread, widening: Floats) -> Floats:
-    """Variance / mean (n, 3) of each SKU for 7, 14 and 28 days, pulled to the pool's curve; never narrower for
-    longer.
-    """
+    """Variance / mean (n, 3) of each SKU for 7, 14 and 28 days, pulled to the pool's curve."""
     typical = np.maximum(mean, 1e-6)
     weight = np.array(_PRIOR_ORIGINS) * typical
     mixed = (found.squares + weight * pool.at(mean)) / (found.forecast + weight)
@@ -113,7 +111,7 @@ def uplift(found: Misses, mean: Floats, pool: PooledSpread) -> Floats:
 
 
 def at_days(curve: Floats, days: Floats) -> Floats:
-    """The dispersion for any number of days, a straight line between logarithms that goes on at both ends.
+    """The dispersion for any number of days, a straight line between logarithms that goes on at both ends and never falls.
 
     `curve` is (n, 3), `days` (n) or anything that broadcasts with (n): the answer has their common shape.
     """
