@@ -111,7 +111,7 @@ def uplift(found: Misses, mean: Floats, pool: PooledSpread) -> Floats:
 
 
 def at_days(curve: Floats, days: Floats) -> Floats:
-    """The dispersion for any number of days: a straight line between logarithms that goes on at both ends, never falling.
+    """The dispersion for any number of days: a line between logarithms that goes on at both ends and never falls.
 
     `curve` is (n, 3), `days` (n) or anything that broadcasts with (n): the answer has their common shape.
     """
