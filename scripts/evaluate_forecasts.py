@@ -1,0 +1,269 @@
+"""Scores the forecasts on real sales beside a moving average and linear regression: `evaluate_forecasts.py FOLDER
+[--json]`.
+
+The folder holds the files its README names (a wholesaler's daily demand, a supermarket's food items); nothing is copied
+from it.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import resource
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from insights.forecasting import (
+    Forecast,
+    Panel,
+    forecast,
+    learn_pool,
+    make_panel,
+    predict_depletion,
+    run_backtest,
+)
+from insights.forecasting.backtest import CONTENDERS, DAYS_APART, Quantile, is_active, origins_of
+from insights.forecasting.rivals import linear_regression, moving_average
+
+Floats = NDArray[np.float64]
+STOCKOUT_DAYS, DAYS_SINCE_STOCKOUT = 10, 4
+YOUNG_DAYS = 14
+COVER_DAYS, WATCHED_DAYS = (7, 14, 21), 28
+LEAD_DAYS = 7
+TARGET_FILL = 0.95
+RIVALS = {"moving_average": moving_average, "linear_regression": linear_regression}
+MANY_SKUS, MANY_DAYS = 100_000, 365
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A data set: its panel, and what it is called."""
+
+    name: str
+    panel: Panel
+
+
+def rows_of(path: Path) -> Iterator[list[str]]:
+    """The rows of a packed CSV file, without its heading."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        next(reader)
+        yield from reader
+
+
+def read_food(folder: Path) -> Slice:
+    """Food items of one store (M5), a column a day."""
+    units = np.array([row[1:] for row in rows_of(folder / "m5_foods3_tx3_dev.csv.gz")], np.float32)
+    return Slice("m5", make_panel(units, first_day=date(2011, 1, 29)))
+
+
+def read_wholesale(folder: Path) -> Slice:
+    """A gift wholesaler's daily demand (Online Retail); a day on which nothing was sold at all was a closed one."""
+    first, last = date(2010, 12, 1), date(2011, 9, 30)
+    places: dict[str, int] = {}
+    cells = []
+    for sku, day, count in rows_of(folder / "online_retail_daily_demand_dev.csv.gz"):
+        cells.append((places.setdefault(sku, len(places)), (date.fromisoformat(day) - first).days, int(count)))
+    units = np.zeros((len(places), (last - first).days + 1), np.float32)
+    for row, column, sold in cells:
+        units[row, column] = sold
+    return Slice("or", make_panel(units, first_day=first, is_open=units.sum(axis=0) > 0))
+
+
+def windows(panel: Panel, ahead: int = DAYS_APART) -> Iterator[tuple[Panel, Floats]]:
+    """At each origin with so many days ahead: the active SKUs as known then, and what they went on to sell."""
+    for origin in origins_of(panel):
+        if panel.days - origin >= ahead:
+            known = panel.until(origin)
+            rows = np.flatnonzero(is_active(known))
+            yield known.rows(rows), np.asarray(panel.units[rows, origin:], float)
+
+
+def after_a_stockout(panel: Panel) -> dict[str, float]:
+    """Share of seven-day sums at or under p95 after ten days without stock that ended four days ago."""
+    covered: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    for known, truth in windows(panel):
+        gap = slice(known.days - STOCKOUT_DAYS - DAYS_SINCE_STOCKOUT, known.days - DAYS_SINCE_STOCKOUT)
+        units, exposure = known.units.copy(), known.exposure.copy()
+        units[:, gap] = 0
+        exposure[:, gap] = 0
+        seen = replace(known, units=units, exposure=exposure)
+        sold = truth[:, :7].sum(axis=1)
+        for name, contender in CONTENDERS.items():
+            _, quantile = contender(seen)
+            covered[name].extend(sold <= np.ceil(quantile(7, 0.95)))
+    return {name: float(np.mean(found)) for name, found in covered.items()}
+
+
+def with_short_history(panel: Panel) -> dict[str, float]:
+    """WAPE of 14-day sums where fourteen days are known; every second SKU is young at a time, the others are its
+    pool.
+    """
+    missed, average_missed, total = 0.0, 0.0, 0.0
+    for known, truth in windows(panel):
+        for half in (0, 1):
+            pool = learn_pool(known.rows(slice(1 - half, None, 2)))
+            young = known.rows(slice(half, None, 2))
+            units = young.units[:, -YOUNG_DAYS:]
+            seen = make_panel(
+                units,
+                first_day=young.next_day - timedelta(days=YOUNG_DAYS),
+                exposure=young.exposure[:, -YOUNG_DAYS:],
+                is_open=young.is_open[-YOUNG_DAYS:],
+                known_from=np.zeros(young.skus),
+            )
+            # A SKU without a sale in them has no history at all yet.
+            has_sold = np.asarray(units > 0).any(axis=1)
+            sold = truth[half::2, :14].sum(axis=1)[has_sold]
+            missed += float(np.abs(sold - forecast(seen, pool).mean(14)[has_sold]).sum())
+            average_missed += float(np.abs(sold - units.sum(axis=1)[has_sold]).sum())
+            total += float(sold.sum())
+    return {"workbox": missed / total, "moving_average": average_missed / total}
+
+
+def depletion_error(panel: Panel) -> dict[str, float]:
+    """Mean error in days of when stock for one, two and three weeks (by the last 90 days) ran out; both sides end at 28
+    days.
+    """
+    missed: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    by_cover: dict[int, list[float]] = {days: [] for days in COVER_DAYS}
+    inside: list[float] = []
+    for known, truth in windows(panel):
+        found = forecast(known)
+        demand = {name: np.cumsum(rival(known).expected, axis=1) for name, rival in RIVALS.items()}
+        daily = np.asarray(known.units[:, -90:], float).mean(axis=1)
+        for days in COVER_DAYS:
+            stock = np.ceil(days * daily)
+            real = first_day(np.cumsum(truth[:, :WATCHED_DAYS], axis=1), stock)
+            ours = predict_depletion(found, stock)
+            by_cover[days].extend(np.abs(np.minimum(ours.p50, WATCHED_DAYS) - real))
+            inside.extend((ours.p10 <= real) & (real <= ours.p90))
+            for name, expected in demand.items():
+                missed[name].extend(np.abs(first_day(expected, stock) - real))
+    missed["workbox"] = [one for ones in by_cover.values() for one in ones]
+    return {
+        **{name: float(np.mean(ones)) for name, ones in missed.items()},
+        **{f"workbox_{days}_days_of_stock": float(np.mean(ones)) for days, ones in by_cover.items()},
+        "coverage_80": float(np.mean(inside)),
+    }
+
+
+def first_day(demand: Floats, stock: Floats) -> NDArray[np.int64]:
+    """The first day (1 …) on which demand so far reaches the stock; the last watched day where it does not."""
+    reached = demand >= stock[:, None] - 1e-9
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, demand.shape[1])
+
+
+def policy(panel: Panel) -> dict[str, dict[str, float]]:
+    """Base stock, lead time seven days, reviewed daily: the fill rate at a nominal 95 %, and for a real fill of 95 %
+    the average stock in days of demand and the nominal level it took."""
+    found = {}
+    for name, contender in CONTENDERS.items():
+        ones = [(contender(known)[1], truth[:, :28]) for known, truth in windows(panel)]
+
+        def at(q: float, ones: list[tuple[Quantile, Floats]] = ones) -> tuple[float, float]:
+            runs = [simulate(np.ceil(quantile(LEAD_DAYS + 1, q)), truth) for quantile, truth in ones]
+            filled, asked, held = (sum(one[place] for one in runs) for place in range(3))
+            return filled / asked, held / asked
+
+        low, high = 0.5, 9.0  # nominal level 1 − 10^−x: from 68 % to nine nines
+        for _ in range(10):
+            middle = (low + high) / 2
+            low, high = (low, middle) if at(1 - 10**-middle)[0] >= TARGET_FILL else (middle, high)
+        fill, days = at(1 - 10**-high)
+        found[name] = {"fill_at_nominal_95": at(0.95)[0], "stock_days_at_nominal_95": at(0.95)[1], "fill_rate": fill}
+        found[name] |= {"stock_days": days, "nominal_level": 1 - 10**-high}
+    return found
+
+
+def simulate(level: Floats, demand: Floats) -> tuple[float, float, float]:
+    """Units filled, units asked for, units × days on the shelf: base stock, what is missing is a lost sale."""
+    on_hand = level.copy()
+    pipeline = [np.zeros(len(level)) for _ in range(LEAD_DAYS)]
+    filled, held = 0.0, 0.0
+    for asked in demand.T:
+        on_hand += pipeline.pop(0)
+        sold = np.minimum(on_hand, asked)
+        on_hand -= sold
+        filled += float(sold.sum())
+        held += float(on_hand.sum())
+        pipeline.append(np.maximum(level - on_hand - np.sum(pipeline, axis=0), 0.0))
+    return filled, float(demand.sum()), held
+
+
+def of_many(panel: Panel) -> dict[str, float]:
+    """Seconds and peak megabytes for 100,000 SKUs × 365 days (these SKUs, over and over), quantiles and depletion
+    included.
+    """
+    base = np.asarray(panel.units[:, -MANY_DAYS:], np.uint16)
+    base = np.pad(base, ((0, 0), (MANY_DAYS - base.shape[1], 0)))
+    units = np.resize(base, (MANY_SKUS, MANY_DAYS))
+    many = make_panel(units, first_day=date(2024, 1, 1), is_open=base.sum(axis=0) > 0)
+    started = time.process_time()
+    found = forecast(many)
+    stock = np.ceil(found.mean(14))
+    in_parts(
+        found, lambda part, at: [part.quantile(days, q) for days in (7, 14, 28) for q in (0.1, 0.5, 0.9, 0.95)], stock
+    )
+    in_parts(found, predict_depletion, stock)
+    return {
+        "cpu_seconds": time.process_time() - started,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def in_parts(found: Forecast, work: Callable[[Forecast, Floats], object], stock: Floats) -> None:
+    """A few thousand SKUs at a time, as the nightly job does it."""
+    for start in range(0, len(found.rate), 4096):
+        part = slice(start, start + 4096)
+        work(found.rows(part), stock[part])
+
+
+def measure(one: Slice) -> dict[str, object]:
+    """Every figure of a data set."""
+    return {
+        "scores": {name: asdict(score) for name, score in run_backtest(one.panel).scores.items()},
+        "coverage_p95_after_stockout": after_a_stockout(one.panel),
+        "wape_with_14_days": with_short_history(one.panel),
+        "depletion_error_days": depletion_error(one.panel),
+        "policy": policy(one.panel),
+    }
+
+
+def show(found: dict[str, object], indent: str = "") -> None:
+    """The figures as a table of names and numbers."""
+    for name, value in found.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}")
+            show(value, indent + "  ")
+        else:
+            print(f"{indent}{name:32}{value:>12.4f}" if isinstance(value, float) else f"{indent}{name:32}{value!s:>12}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument("--only", choices=["m5", "or", "many"], help="one part alone")
+    options = parser.parse_args()
+    found: dict[str, object] = {}
+    if options.only in {None, "many"}:
+        found["many"] = of_many(read_wholesale(options.folder).panel)
+    if options.only in {None, "m5"}:
+        found["m5"] = measure(read_food(options.folder))
+    if options.only in {None, "or"}:
+        found["or"] = measure(read_wholesale(options.folder))
+    if options.json:
+        print(json.dumps(found))
+    else:
+        show(found)
+
+
+if __name__ == "__main__":
+    main()
