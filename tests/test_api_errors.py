@@ -10,8 +10,15 @@ from tests.routes import ROUTES, Route
 pytestmark = pytest.mark.django_db
 
 WITH_ID = [route for route in ROUTES if route.has_id]
-WRITING = [(route, method) for route in ROUTES for method in route.methods if method in ("POST", "PUT", "PATCH")]
+TAKES_FILES = {"imports"}  # the body is the file itself (CSV, XLSX or a form), so JSON or not is no question
+WRITING = [
+    (route, method)
+    for route in ROUTES
+    for method in route.methods
+    if method in ("POST", "PUT", "PATCH") and (route.name, method) not in {(name, "POST") for name in TAKES_FILES}
+]
 CLOSED = [route for route in ROUTES if not route.name.startswith(("health", "auth-"))]
+FILE_FAULTS = {b"": "empty_file", b"\x00\x01": "unknown_format", b"PK\x03\x04torn": "torn_file"}
 
 
 def name_of(value: object) -> str:
@@ -33,6 +40,8 @@ def test_an_unknown_id_is_a_404(route: Route, manager: Api) -> None:
         "webhook-replay": {"since": 0},
         "vendor-prices": {"product_id": 1, "unit_price": 1},
         "operation-reverse": {"reason": "twice"},
+        "import-reverse": {"reason": "twice"},
+        "import-mapping": {"mapping": {"sku": "SKU"}},
         "product": {"name": "x"},
         "inventory-item": {"name": "x"},
         "count-lines": {"product_id": 1, "counted_quantity": 1},
@@ -58,6 +67,17 @@ def test_a_body_that_is_no_json_object_is_refused(route: Route, method: str, man
     for raw in (b"[]", b"7", b'"text"', b"null"):
         response = manager(method, route.path(), raw)
         assert (response.status_code, response.json()["code"]) == (422, "validation_error"), raw
+
+
+@pytest.mark.parametrize("name", sorted(TAKES_FILES))
+def test_an_upload_that_does_not_say_what_it_is_is_refused_whatever_its_bytes(name: str, manager: Api) -> None:
+    for raw in (b"{", b"[]", b"null", b"\xff\xfe", b"sku,name\nA,B\n"):
+        response = manager("POST", name, raw)
+        assert_error(response, 422, "validation_error", "Invalid")
+        assert response.json()["fields"] == {"what": ["this field is required"]}
+    for raw in (b"", b"\x00\x01", b"PK\x03\x04torn"):
+        assert_error(manager("POST", f"{name}?what=products", raw), 400, FILE_FAULTS[raw], "FileRefused")
+    assert manager("GET", name).json()["count"] == 0
 
 
 @pytest.mark.parametrize(

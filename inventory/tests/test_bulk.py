@@ -9,13 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inventory.models import MovementType, Product, ProductStock, StockMovement, StockOperation, Warehouse
-from inventory.services import bulk, ledger
+from inventory.services import bulk, ledger, levels
 from inventory.services.bulk import BulkLine
 from inventory.services.catalog import create_products
 from inventory.services.ledger import Movement
 from orders import services
 from orders.services import Item
 from tests.client import Api
+from workbox.core import db
 from workbox.core.models import Event
 
 pytestmark = pytest.mark.django_db
@@ -175,8 +176,18 @@ def test_rows_cost_no_statements_of_their_own(main: Warehouse) -> None:
             bulk.post_all(lines, kind=StockOperation.Kind.ADJUSTMENT)
         return len(captured)
 
+    def parts(rows: int, size: int) -> int:
+        return -(-rows // size)
+
+    def growing(rows: int) -> int:
+        """Totals and levels change ROWS_PER_STATEMENT at once, 500 products are read and told of at once."""
+        full, rest = divmod(rows, ledger.PRODUCTS_AT_ONCE)
+        sizes = [ledger.PRODUCTS_AT_ONCE] * full + [rest] * bool(rest)
+        changing = sum(2 * parts(size, levels.ROWS_PER_STATEMENT) + 2 for size in sizes)
+        return changing + parts(rows, db.ROWS_PER_INSERT)  # the movements
+
     count(products)  # makes the levels
-    assert count(products[:10]) == count(products[:500])
-    # Three statements change 500 products and one tells of them; 2000 movements are one statement.
-    assert count(products) == count(products[:500]) + 2 * 4
-    assert ledger.PRODUCTS_AT_ONCE == 500
+    fixed = count(products[:1]) - growing(1)  # the lock, the shelf, the operation, the savepoint
+    for rows in (10, 200, 201, 500, 501, 1100):
+        assert count(products[:rows]) == fixed + growing(rows), rows
+    assert (ledger.PRODUCTS_AT_ONCE, levels.ROWS_PER_STATEMENT, db.ROWS_PER_INSERT) == (500, 200, 1000)

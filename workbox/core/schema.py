@@ -52,6 +52,11 @@ def answered(value: Any, status: int = 200, name: str = "Response") -> OpenApiEx
     return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
 
 
+def answered_file(value: str, media_type: str) -> OpenApiExample:
+    """An example of what is downloaded."""
+    return OpenApiExample("Response", value=value, media_type=media_type, response_only=True, status_codes=["200"])
+
+
 def in_path(name: str) -> OpenApiParameter:
     """The id in a route."""
     return OpenApiParameter(name, int, OpenApiParameter.PATH)

@@ -14,7 +14,7 @@ from accounts.capabilities import EXPORTS_READ
 from workbox.core.api import COUNT_MAX, ApiView, bounded_count, read_object
 from workbox.core.errors import NotFound, RuleViolation
 from workbox.core.reading import Query
-from workbox.core.schema import DATES, IDEMPOTENCY, answered, asked, in_query
+from workbox.core.schema import DATES, IDEMPOTENCY, answered, answered_file, asked, in_query
 from workbox.exchange.exports import read_request, start_export
 from workbox.exchange.reports import start_report
 from workbox.exchange.tables import EXPORTS, Row, Table
@@ -25,6 +25,7 @@ from workbox.jobs.models import job_body
 
 DIRECT_ROWS_MAX = COUNT_MAX - 1  # what is counted exactly
 ENDING = ".csv"
+CSV_EXAMPLE = "sku,name,price,on_hand MAIN\r\nLAPTOP-001,Laptop,999.99,12\r\n"
 
 
 class ReportShape(s.Serializer[Any]):
@@ -81,6 +82,7 @@ class DirectExportView(ApiView):
         ),
         parameters=[in_query("bom", bool), in_query("search"), *DATES],
         responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)},
+        examples=[answered_file(CSV_EXAMPLE, "text/csv")],
     )
     def get(self, request: Request, file_name: str) -> HttpResponseBase:
         """Export a table as CSV at once."""

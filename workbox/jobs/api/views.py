@@ -15,7 +15,7 @@ from accounts.capabilities import EXPORTS_READ, IMPORTS_WRITE
 from workbox.core.api import ActionView, ApiView, Page, conditional, read_object, read_page
 from workbox.core.numbers import to_json
 from workbox.core.reading import Query
-from workbox.core.schema import IDEMPOTENCY, action_schema, answered, in_path, in_query
+from workbox.core.schema import IDEMPOTENCY, action_schema, answered, answered_file, in_path, in_query
 from workbox.jobs import services
 from workbox.jobs.api.schemas import JOB_EXAMPLE, QUEUED_EXAMPLE, JobShape
 from workbox.jobs.errors import JobUnknown, NoFile
@@ -131,6 +131,7 @@ class FileView(ApiView):
         description="As an attachment; 409 (`no_file`) until the job is done. Files are kept for seven days.",
         parameters=[in_path("job_id")],
         responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY)},
+        examples=[answered_file("The bytes of the CSV or XLSX file.", "application/octet-stream")],
     )
     def get(self, request: Request, job_id: str) -> HttpResponseBase:
         """Download a job's file."""
