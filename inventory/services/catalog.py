@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import DecimalField
+from django.db.models.constants import OnConflict
 
 from inventory.errors import ProductUnknown, WarehouseUnknown
 from inventory.events import PlaceAside, StockAside, inventory_update, product_updated
@@ -23,14 +25,17 @@ from inventory.models import (
 )
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
-from inventory.services.levels import ensure_levels, hold
+from inventory.services.levels import Shelf, ensure_levels, hold, read_shelf
 from workbox.core import events
-from workbox.core.db import is_mysql, transactional
+from workbox.core.db import execute, in_parts, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Conflict, Invalid, RuleViolation
 
 DEFAULT_UNIT = "piece"
 SKU_STEM_LENGTH = 24
 PRODUCTS_PER_STATEMENT = 500
+_COLUMNS = tuple(field.column for field in Product._meta.concrete_fields)  # the id first
+_CLOCKS = ("created_at", "updated_at")
+_DECIMALS = {field.column: field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
 EDITABLE = frozenset(
     {
         "sku",
@@ -132,16 +137,22 @@ def create_products(products: Sequence[Product]) -> dict[str, int]:
     unit = unit_coded(None)
     for product in products:
         product.unit_id = product.unit_id or unit.pk
-    Product.objects.bulk_create(products)
-    # Not every MySQL tells the ids of a bulk insert.
-    ids = dict(Product.objects.filter(sku__in=[product.sku for product in products]).values_list("sku", "id"))
-    ProductStock.objects.bulk_create([ProductStock(product_id=one) for one in sorted(ids.values())])
-    news: list[events.NewEvent] = []
-    for product in products:
-        product.pk = ids[product.sku]
-        news += [_stock_event(product, ProductStock(product=product), ()), _product_event(product)]
-    events.append(news)
-    return ids
+    now = utc_text()
+    rows = [
+        [now if name in _CLOCKS else _as_stored(name, getattr(product, name)) for name in _COLUMNS[1:]]
+        for product in products
+    ]
+    for product, product_id in zip(products, insert_rows(Product._meta.db_table, _COLUMNS[1:], rows), strict=True):
+        product.pk = product_id
+    insert_rows(
+        ProductStock._meta.db_table,
+        ("product_id", "on_hand", "reserved", "available", "version"),
+        [(product.pk, 0, 0, 0, 0) for product in products],
+    )
+    nothing = ProductStock()
+    for some in in_parts(products, PRODUCTS_PER_STATEMENT):
+        events.append(news for one in some for news in (_stock_event(one, nothing, ()), _product_event(one)))
+    return {product.sku: product.pk for product in products}
 
 
 @transactional
@@ -191,29 +202,67 @@ def update_products(changes: Mapping[int, Mapping[str, Any]]) -> None:
     """
     ids = sorted(changes)
     hold(ids)
-    for start in range(0, len(ids), PRODUCTS_PER_STATEMENT):
-        _update_some({one: changes[one] for one in ids[start : start + PRODUCTS_PER_STATEMENT]})
+    for part in in_parts(ids, PRODUCTS_PER_STATEMENT):
+        _update_some({one: changes[one] for one in part})
 
 
 def _update_some(changes: Mapping[int, Mapping[str, Any]]) -> None:
-    products = Product.objects.select_for_update().order_by("id").in_bulk(list(changes))
+    ids, now = sorted(changes), utc_text()
+    lock = " FOR UPDATE" if connection.features.has_select_for_update else ""
+    found = execute(
+        f"SELECT {','.join(_COLUMNS)} FROM inventory_product WHERE id IN ({marks(len(ids))}) ORDER BY id{lock}",  # noqa: S608  (our names)
+        ids,
+    ).fetchall()
+    rows = {row[0]: dict(zip(_COLUMNS, row, strict=True)) | dict.fromkeys(_CLOCKS, now) for row in found}
+    missing = [one for one in ids if one not in rows]
+    if missing:
+        raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.")
     for product_id, values in changes.items():
-        for name, value in values.items():
-            setattr(products[product_id], name, value)
-    names = sorted({name for values in changes.values() for name in values} | {"updated_at"})
-    key = None if is_mysql() else ["id"]
+        rows[product_id] |= {name: _as_stored(name, value) for name, value in values.items()}
+    changed = sorted({name for values in changes.values() for name in values} | {"updated_at"})
     # One INSERT … ON CONFLICT UPDATE of rows that exist: a CASE per column would be searched for every row.
-    Product.objects.bulk_create(products.values(), update_conflicts=True, update_fields=names, unique_fields=key)
-    stocks = ProductStock.objects.in_bulk(list(changes))
-    levels: dict[int, list[tuple[int, Decimal, Decimal]]] = {one: [] for one in changes}
-    for level in StockLevel.objects.filter(product_id__in=list(changes)).values_list(
-        "product_id", "warehouse_id", "on_hand", "reserved"
-    ):
-        levels[level[0]].append(level[1:])
-    news: list[events.NewEvent] = []
-    for product_id, product in sorted(products.items()):
-        news += [_stock_event(product, stocks[product_id], levels[product_id]), _product_event(product)]
-    events.append(news)
+    instead = connection.ops.on_conflict_suffix_sql([], OnConflict.UPDATE, changed, ["id"])
+    one_row = f"({marks(len(_COLUMNS))})"
+    execute(
+        f"INSERT INTO inventory_product ({','.join(_COLUMNS)}) VALUES {','.join([one_row] * len(ids))} {instead}",  # noqa: S608  (our names)
+        [rows[one][name] for one in ids for name in _COLUMNS],
+    )
+    shelf = read_shelf(ids)
+    events.append(news for one in ids for news in _shelf_events(shelf, one))
+
+
+def _as_stored(name: str, value: Any) -> Any:
+    """Exact to the column's places, which SQLite leaves to us."""
+    field = _DECIMALS.get(name)
+    return value if field is None or value is None else field.get_db_prep_save(value, connection)
+
+
+def _shelf_events(shelf: Shelf, product_id: int) -> Iterable[events.NewEvent]:
+    product = shelf.products[product_id]
+    yield inventory_update(
+        product_id=product_id,
+        sku=product.sku,
+        name=product.name,
+        price=product.price,
+        on_hand=product.on_hand,
+        reserved=product.reserved,
+        available=product.available,
+        version=product.version,
+        levels=[(level.warehouse_id, level.on_hand, level.reserved) for level in shelf.levels[product_id]],
+        aside=StockAside(
+            product.reorder_threshold,
+            is_watched=product.is_stocked and product.is_active,
+            available_before=None,
+            places=tuple(
+                PlaceAside(level.warehouse_id, level.warehouse_name, level.reorder_threshold, level.available, None)
+                for level in shelf.levels[product_id]
+                if level.reorder_threshold is not None
+            ),
+        ),
+    )
+    yield product_updated(
+        product_id=product_id, sku=product.sku, name=product.name, price=product.price, is_active=product.is_active
+    )
 
 
 @transactional

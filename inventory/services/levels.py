@@ -14,15 +14,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models.constants import OnConflict
 
 from inventory.events import PlaceAside, StockAside, inventory_update
-from inventory.models import StockLevel
 from workbox.core import events
 from workbox.core.db import TryAgain, as_utc, execute, in_parts, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
 ROWS_PER_STATEMENT = 200  # a CASE is searched from its beginning for every row: longer ones cost more than statements
+LEVELS_PER_INSERT = 1000
 EVENTS_PER_STATEMENT = 5000  # the server's largest packet holds many more
 CLOCKS_APART = timedelta(seconds=5)  # servers whose clocks differ by more write late entries
 
@@ -186,13 +187,14 @@ def hold(product_ids: Iterable[int]) -> None:
 
 def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:
     """Make empty levels for (product id, warehouse id) pairs that have none; concurrent makers of one pair are fine."""
-    StockLevel.objects.bulk_create(
-        [
-            StockLevel(product_id=product_id, warehouse_id=warehouse_id)
-            for product_id, warehouse_id in sorted(set(pairs))
-        ],
-        ignore_conflicts=True,
-    )
+    begin, now = connection.ops.insert_statement(on_conflict=OnConflict.IGNORE), utc_text()
+    for part in in_parts(sorted(set(pairs)), LEVELS_PER_INSERT):
+        rows = ",".join(["(%s,%s,0,0,%s,%s)"] * len(part))
+        execute(
+            f"{begin} inventory_stocklevel (product_id,warehouse_id,on_hand,reserved,has_late_entries,updated_at)"
+            f" VALUES {rows}",
+            [value for product_id, warehouse_id in part for value in (product_id, warehouse_id, False, now)],
+        )
 
 
 def change(deltas: Mapping[int, Delta], *, spans: Mapping[int, Span] | None = None) -> dict[int, StockAfter]:

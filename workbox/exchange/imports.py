@@ -19,7 +19,7 @@ from workbox.core.numbers import to_json
 from workbox.exchange.errors import ImportUnknown, NothingWritten, WrongStep
 from workbox.exchange.intake import Received, read_mapped
 from workbox.exchange.kinds import KINDS
-from workbox.exchange.kinds.base import CHANGED, ERROR, MOVED, NEW, UNCHANGED, Applied, Kind, Line, Planned
+from workbox.exchange.kinds.base import CHANGED, ERROR, MOVED, NEW, UNCHANGED, Applied, Kind, Line, Planned, as_json
 from workbox.exchange.models import Import, ImportRow, folder
 from workbox.jobs import services as jobs
 from workbox.jobs.models import FINISHED, Job
@@ -197,18 +197,17 @@ def _apply(job: Job) -> Mapping[str, Any]:
 
 def _look_again(kind: Kind, wanted: QuerySet[ImportRow]) -> tuple[list[Planned], dict[int, dict[str, list[str]]]]:
     """The rows that still would do what the preview showed, and the others with the reason."""
-    stored = list(wanted)
-    lines = [Line(row.number, row.raw) for row in stored]
+    stored = list(wanted.values_list("number", "raw", "status", "values", "before"))
+    lines = [Line(number, raw) for number, raw, *_ in stored]
     kind.hold(lines)
     rows: list[Planned] = []
     moved: dict[int, dict[str, list[str]]] = {}
     fresh = (one for chunk in _chunks(lines, kind.chunk_rows) for one in kind.plan(chunk))
-    for row, now in zip(stored, fresh, strict=True):
-        shown = orjson.loads(to_json(now.stored()))
-        if (shown["status"], shown["values"], shown["before"]) == (row.status, row.values, row.before):
+    for (number, raw, *shown), now in zip(stored, fresh, strict=True):
+        if orjson.loads(to_json([now.status, as_json(now.values), as_json(now.before)])) == shown:
             rows.append(now)
         else:
-            moved[row.number] = dict(now.errors) or {"sku" if "sku" in row.raw else "name": [MOVED]}
+            moved[number] = dict(now.errors) or {"sku" if "sku" in raw else "name": [MOVED]}
     return rows, moved
 
 

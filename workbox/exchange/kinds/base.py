@@ -69,6 +69,8 @@ def as_json(values: Mapping[str, Any]) -> Values:
 
 def same(one: Any, other: Any) -> bool:
     """Equal to people: a line break is a line break, space at its ends is none, 1 is 1.000, nothing is empty text."""
+    if one == other:
+        return True
     if isinstance(one, str) and isinstance(other, str):
         return _plain_text(one) == _plain_text(other)
     if isinstance(one, Decimal) or isinstance(other, Decimal):

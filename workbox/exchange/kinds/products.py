@@ -1,8 +1,11 @@
 """Products by SKU: their own fields, and what is on hand per warehouse as one stock operation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import QuerySet
 
 from inventory.models import MovementType, Product, StockLevel, StockOperation, UnitOfMeasure, Warehouse
 from inventory.services import ledger
@@ -23,6 +26,29 @@ OWN = (
 )  # fmt: skip
 LENGTHS = {"name": 200, "description": 4000, "category": 100, "unit_of_measure": 20}
 _SIGNED = ("unit_cost", "reorder_threshold", "reorder_quantity", "stock_quantity")
+_RELATED = {"category": "category__name", "unit_of_measure": "unit__code"}
+_OWN_COLUMNS = tuple(_RELATED.get(name, name) for name in OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A product as it is now: its own fields by our names, and what is available of it."""
+
+    id: int
+    available: Decimal
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What is in one place."""
+
+    on_hand: Decimal
+    reserved: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        return self.on_hand - self.reserved
 
 
 class Products(Kind):
@@ -66,17 +92,14 @@ class Products(Kind):
     # ---- reading ----
     def plan(self, lines: Sequence[Line]) -> list[Planned]:
         skus = {line.raw.get("sku", "").strip() for line in lines}
-        known = {
-            row.sku: row for row in Product.objects.filter(sku__in=skus).select_related("category", "unit", "stock")
-        }
-        levels: dict[str, dict[int, StockLevel]] = {}
-        for level in StockLevel.objects.filter(product__sku__in=skus).select_related("product"):
-            levels.setdefault(level.product.sku, {})[level.warehouse_id] = level
+        known = _known(Product.objects.filter(sku__in=skus))
+        levels: dict[int, dict[int, _Level]] = {}
+        there = StockLevel.objects.filter(product_id__in=[product.id for product in known.values()])
+        for product_id, place, *held in there.values_list("product_id", "warehouse_id", "on_hand", "reserved"):
+            levels.setdefault(product_id, {})[place] = _Level(*held)
         return [self._planned(line, known, levels) for line in lines]
 
-    def _planned(
-        self, line: Line, known: Mapping[str, Product], levels: Mapping[str, Mapping[int, StockLevel]]
-    ) -> Planned:
+    def _planned(self, line: Line, known: Mapping[str, _Known], levels: Mapping[int, Mapping[int, _Level]]) -> Planned:
         planned = Planned(line)
         fields = reading(line, planned)
         planned.key = sku = fields.text("sku", max_length=64)
@@ -85,11 +108,12 @@ class Products(Kind):
             planned.fault("sku", f"line {self._seen[sku]} names this SKU already")
         wanted = _read(line, fields)
         product = known.get(sku)
-        now = _fields_of(product) if product is not None else {}
+        now = product.fields if product is not None else {}
         self._check(planned, wanted, now)
         if not planned.errors:
             planned.compare(wanted, now)
-            self._plan_stock(planned, product, levels.get(sku, {}), wanted, now)
+            held = levels.get(product.id, {}) if product is not None else {}
+            self._plan_stock(planned, product, held, wanted, now)
         return planned.settle(is_new=product is None)
 
     def _check(self, planned: Planned, wanted: dict[str, Any], now: Mapping[str, Any]) -> None:
@@ -114,8 +138,8 @@ class Products(Kind):
     def _plan_stock(
         self,
         planned: Planned,
-        product: Product | None,
-        levels: Mapping[int, StockLevel],
+        product: _Known | None,
+        levels: Mapping[int, _Level],
         wanted: Mapping[str, Any],
         now: Mapping[str, Any],
     ) -> None:
@@ -150,7 +174,7 @@ class Products(Kind):
                 planned.before[f"{ON_HAND}{code}"] = current if level is not None else None
 
     def _targets_of_total(
-        self, planned: Planned, product: Product | None, levels: Mapping[int, StockLevel]
+        self, planned: Planned, product: _Known | None, levels: Mapping[int, _Level]
     ) -> dict[int, tuple[str, Decimal | None]]:
         """What is on hand when so much shall be available: more goes to one place, less comes from many."""
         raw, fields = planned.line.raw, reading(planned.line, planned)
@@ -166,7 +190,7 @@ class Products(Kind):
         if "warehouse" in raw:
             level = levels.get(place)
             return {place: ("stock_quantity", target + (level.reserved if level is not None else ZERO))}
-        more = target - (product.stock.available if product is not None else ZERO)
+        more = target - (product.available if product is not None else ZERO)
         if more >= 0:
             current = levels[place].on_hand if place in levels else ZERO
             return {place: ("stock_quantity", current + more)}
@@ -220,8 +244,8 @@ class Products(Kind):
     def take_back(self, rows: Sequence[ImportRow], result: Mapping[str, Any], *, reason: str) -> set[int]:
         ids = _ids(row.key for row in rows)
         hold(ids.values())
-        known = Product.objects.filter(id__in=ids.values()).select_related("category", "unit", "stock")
-        now = {row.sku: _fields_of(row) for row in known}
+        known = _known(Product.objects.filter(id__in=ids.values()))
+        now = {sku: product.fields for sku, product in known.items()}
         changes: dict[int, Mapping[str, Any]] = {}
         columns = _Columns()
         kept: set[int] = set()
@@ -260,19 +284,10 @@ def _ids(skus: Any) -> dict[str, int]:
     return dict(Product.objects.filter(sku__in=list(skus)).values_list("sku", "id"))
 
 
-def _fields_of(product: Product) -> dict[str, Any]:
-    return {
-        "name": product.name,
-        "description": product.description,
-        "category": product.category.name if product.category is not None else None,
-        "unit_of_measure": product.unit.code,
-        "price": product.price,
-        "unit_cost": product.unit_cost,
-        "reorder_threshold": product.reorder_threshold,
-        "reorder_quantity": product.reorder_quantity,
-        "is_stocked": product.is_stocked,
-        "is_active": product.is_active,
-    }
+def _known(products: QuerySet[Product]) -> dict[str, _Known]:
+    """By SKU."""
+    rows = products.values_list("sku", "id", "stock__available", *_OWN_COLUMNS)
+    return {row[0]: _Known(row[1], row[2], dict(zip(OWN, row[3:], strict=True))) for row in rows}
 
 
 def _typed(name: str, value: Any) -> Any:
