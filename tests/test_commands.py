@@ -5,17 +5,22 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from pytest_django.fixtures import Settings
 
+from workbox.celery import app
 from workbox.core.commands import WorkBoxCommand, progress
 from workbox.core.errors import RuleViolation
 from workbox.drills import DRILLS
+from workbox.jobs.models import Job, JobState
 from workbox.management.commands.stress import SHARES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +46,12 @@ def process(*command: str, **environment: str) -> "subprocess.CompletedProcess[s
         stdin=subprocess.DEVNULL,
         timeout=240,
     )
+
+
+def finding(what: str) -> dict[str, Any]:
+    """What doctor says of this now."""
+    found: dict[str, Any] = next(one for one in answer("doctor")[0]["findings"] if one["what"] == what)
+    return found
 
 
 # ---- doctor ----------------------------------------------------------------------------------------------------------
@@ -80,6 +91,78 @@ def test_doctor_survives_a_redis_that_is_away(settings: Settings) -> None:
     away = next(one for one in found["findings"] if one["what"] == "Redis")
     assert (away["level"], code) == ("problem", 3)
     assert "REDIS_URL" in away["fix"]
+
+
+@pytest.mark.django_db
+def test_doctor_tells_how_long_jobs_wait() -> None:
+    assert (finding("jobs")["level"], finding("jobs")["found"]) == ("ok", "0 waiting")
+    now = timezone.now()
+    old, young = (Job.objects.create(kind="export") for _ in range(2))
+    Job.objects.filter(pk=old.pk).update(created_at=now - timedelta(minutes=9))
+    since = now - timedelta(minutes=9)
+    assert (finding("jobs")["level"], finding("jobs")["found"]) == ("ok", f"2 waiting since {since:%Y-%m-%d %H:%M}")
+    Job.objects.filter(pk=old.pk).update(created_at=now - timedelta(minutes=11))
+    late = finding("jobs")
+    assert (late["level"], "celery -A workbox worker" in late["fix"]) == ("problem", True)
+    Job.objects.filter(pk=old.pk).update(state=JobState.RUNNING)
+    assert finding("jobs")["found"].startswith("1 waiting")
+    assert finding("jobs")["level"] == "ok"
+    assert young.state == JobState.QUEUED
+
+
+@pytest.mark.django_db
+def test_doctor_tells_of_the_last_job_and_of_those_that_failed_in_a_day() -> None:
+    assert (finding("last jobs")["level"], finding("last jobs")["found"]) == ("ok", "none has run yet")
+    now = timezone.now()
+    Job.objects.create(kind="export", state=JobState.FAILED, finished_at=now - timedelta(hours=25))
+    done = Job.objects.create(kind="import_apply", state=JobState.DONE, finished_at=now)
+    said = f"import_apply {done.pk} done {now:%Y-%m-%d %H:%M}; {{}} failed in a day"
+    assert (finding("last jobs")["level"], finding("last jobs")["found"]) == ("ok", said.format(0))
+    Job.objects.create(kind="export", state=JobState.FAILED, finished_at=now - timedelta(hours=1))
+    failed = finding("last jobs")
+    assert (failed["level"], failed["found"]) == ("note", said.format(1))
+    assert "/admin/jobs/job/" in failed["fix"]
+
+
+@pytest.mark.django_db
+def test_doctor_tells_what_is_scheduled_and_when_it_last_ran(settings: Settings) -> None:
+    settings.CELERY_BEAT_SCHEDULE = {"reap": {"task": "jobs.reap", "schedule": 60.0}}
+    PeriodicTask.objects.all().delete()
+    assert (finding("beat")["level"], finding("beat")["found"]) == ("note", "not scheduled yet: jobs.reap")
+    every = IntervalSchedule.objects.create(every=60, period=IntervalSchedule.SECONDS)
+    task = PeriodicTask.objects.create(name="reap", task="jobs.reap", interval=every)
+    assert (finding("beat")["level"], finding("beat")["found"]) == ("ok", "1 tasks scheduled, none has run yet")
+    PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=datetime(2026, 1, 15, 2, 30, tzinfo=UTC))
+    assert finding("beat")["found"] == "1 tasks scheduled, last run 2026-01-15 02:30"
+    PeriodicTask.objects.filter(pk=task.pk).update(enabled=False)
+    assert finding("beat")["level"] == "note"
+
+
+@pytest.mark.django_db
+def test_doctor_asks_the_workers_themselves(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DEBUG = False
+    answers: list[dict[str, Any]] = []
+    monkeypatch.setattr(app.control, "ping", lambda timeout: answers)  # the wire to other processes
+    silent = finding("workers")
+    # On SQLite everything is one machine for one person: advice. A server without a worker is a fault.
+    assert silent["level"] == ("problem" if connection.vendor == "mysql" else "note")
+    assert silent["fix"].startswith("celery -A workbox worker")
+    answers += [{"celery@a": {"ok": "pong"}}, {"celery@b": {"ok": "pong"}}]
+    assert (finding("workers")["level"], finding("workers")["found"]) == ("ok", "2 answer")
+
+
+@pytest.mark.django_db
+def test_doctor_survives_a_broker_that_is_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr(app, "connection_for_read", away)
+    settings.CELERY_BROKER_URL = "redis://user:secret@127.0.0.1:1/0"
+    found, code = answer("doctor")
+    broker = next(one for one in found["findings"] if one["what"] == "broker")
+    assert (broker["level"], code) == ("problem", 3)
+    assert broker["found"] == "127.0.0.1:1/0 not reachable: nobody there"
+    assert "workers" not in {one["what"] for one in found["findings"]}
 
 
 @pytest.mark.mariadb

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory.models import Category, Product, StockLevel, StockOperation, Warehouse
 from orders.models import Customer, Order
@@ -257,6 +259,27 @@ def test_nothing_is_half_written_when_applying_breaks(
     assert Product.objects.get().price == 1
     assert StockLevel.objects.get().on_hand == 5
     assert not ImportRow.objects.exclude(outcome="").exists()
+
+
+def test_rows_cost_no_statements_of_their_own(main: Warehouse, annex: Warehouse, manager: Api) -> None:
+    def file(first: int, rows: int, price: int) -> str:
+        lines = [f"S{one},Name {one},C{one % 3},{price},{price},{40 + price},{40 + price}" for one in range(first, first + rows)]
+        return "sku,name,category,price,unit_cost,on_hand MAIN,on_hand ANNEX\n" + "\n".join(lines)
+
+    def count(text: str) -> list[int]:
+        with CaptureQueriesContext(connection) as previewing:
+            number = upload(manager, "products", text)
+        with CaptureQueriesContext(connection) as applying:
+            apply(manager, number)
+        assert ImportRow.objects.filter(owner_id=number, outcome="applied").count() == text.count("S")
+        with CaptureQueriesContext(connection) as reversing:
+            reverse(manager, number)
+        return [len(previewing), len(applying), len(reversing)]
+
+    count(file(0, 3, 1))  # makes the categories
+    assert count(file(10, 5, 2)) == count(file(20, 80, 2))
+    apply(manager, upload(manager, "products", file(200, 80, 2)))
+    assert count(file(200, 5, 3)) == count(file(210, 70, 4))
 
 
 # ---- the other kinds -------------------------------------------------------------------------------------------------
