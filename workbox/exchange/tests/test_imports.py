@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from inventory.models import Category, Product, StockLevel, StockOperation, Warehouse
 from orders.models import Customer, Order
@@ -15,8 +16,10 @@ from purchasing.models import Vendor, VendorPrice
 from purchasing.services.vendors import NewPrice, add_price, create_vendor
 from tests.client import Api
 from workbox.exchange import imports
+from workbox.exchange.errors import WrongStep
 from workbox.exchange.models import Import, ImportRow
-from workbox.jobs.models import JobState
+from workbox.jobs.models import Job, JobState
+from workbox.jobs.services import Progress
 from workbox.jobs.tests.doing import work_off
 
 pytestmark = pytest.mark.django_db
@@ -239,6 +242,40 @@ def test_a_job_that_runs_again_after_its_commit_changes_nothing(
     assert StockOperation.objects.filter(kind="import").count() == 1
 
 
+def late(job_id: int) -> tuple[Job, Progress]:
+    """A worker that is past its last look at the job, and still believes it to be its own."""
+    Job.objects.filter(pk=job_id).update(state=JobState.RUNNING, finished_at=None, cancel_requested=False)
+    job = Job.objects.get(pk=job_id)
+    return job, Progress(job.pk, job.attempt)
+
+
+def test_a_cancelled_applys_late_worker_writes_nothing(make_product: Callable[..., Product], manager: Api) -> None:
+    make_product("Lamp", sku="LAMP", stock=5)
+    number = upload(manager, "products", "sku,on_hand MAIN\nLAMP,8\n")
+    first = manager("POST", f"imports/{number}/apply", {}).json()["job"]["id"]
+    manager("POST", f"jobs/{first}/cancel", {})
+    second = manager("POST", f"imports/{number}/apply", {}).json()["job"]["id"]
+    with pytest.raises(WrongStep):
+        imports.run_apply(*late(first))
+    assert (StockLevel.objects.get().on_hand, Import.objects.get().state) == (5, "ready")
+    Job.objects.filter(pk=first).update(state=JobState.CANCELLED, finished_at=timezone.now())
+    (done,) = work_off()
+    assert (done.pk, done.state, StockLevel.objects.get().on_hand) == (second, "done", 8)
+
+
+def test_a_late_preview_does_not_make_an_applied_import_ready_again(
+    make_product: Callable[..., Product], manager: Api
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=5)
+    number = upload(manager, "products", "sku,on_hand MAIN\nLAMP,8\n")
+    previewed = Import.objects.get().job_id
+    assert previewed is not None
+    apply(manager, number)
+    imports.run_preview(*late(previewed))
+    assert Import.objects.get().state == "applied"
+    assert [(row.status, row.outcome) for row in ImportRow.objects.all()] == [("changed", "applied")]
+
+
 def test_a_busy_import_takes_no_second_job(manager: Api, main: Warehouse) -> None:
     number = upload(manager, "products", "sku,name,price\nA,A,1\n")
     assert manager("POST", f"imports/{number}/apply", {}).status_code == 202
@@ -263,7 +300,10 @@ def test_nothing_is_half_written_when_applying_breaks(
 
 def test_rows_cost_no_statements_of_their_own(main: Warehouse, annex: Warehouse, manager: Api) -> None:
     def file(first: int, rows: int, price: int) -> str:
-        lines = [f"S{one},Name {one},C{one % 3},{price},{price},{40 + price},{40 + price}" for one in range(first, first + rows)]
+        lines = [
+            f"S{one},Name {one},C{one % 3},{price},{price},{40 + price},{40 + price}"
+            for one in range(first, first + rows)
+        ]
         return "sku,name,category,price,unit_cost,on_hand MAIN,on_hand ANNEX\n" + "\n".join(lines)
 
     def count(text: str) -> list[int]:

@@ -46,6 +46,7 @@ def kinds(settings: Any) -> None:
     here = "workbox.jobs.tests.test_jobs."
     settings.WORKBOX_JOBS = settings.WORKBOX_JOBS | {
         "count": f"{here}count_up", "refuse": f"{here}refuse", "break": f"{here}break_down",
+        "overtaken": f"{here}overtaken",
     }  # fmt: skip
 
 
@@ -88,6 +89,44 @@ def test_a_job_whose_worker_fell_silent_goes_to_another_and_the_first_may_write_
         Progress(job.pk, first.attempt).checkpoint(1, 2)
     job.refresh_from_db()
     assert (job.state, job.attempt, job.result) == ("done", 2, {"sum": 3})
+
+
+def lose_worker(job_id: int) -> None:
+    """The job's worker has been silent for so long that the reaper acts."""
+    Job.objects.filter(pk=job_id).update(heartbeat_at=timezone.now() - timedelta(minutes=6))
+    services.resend_and_requeue()
+
+
+def overtaken(job: Job, progress: Progress) -> Outcome:
+    """A job's work that takes so long that another worker begins it; what comes of it depends on `then`."""
+    lose_worker(job.pk)
+    if job.params.get("begun_again", True):
+        assert services.claim(job.pk) is not None
+    if job.params["then"] == "refuse":
+        raise RuleViolation("Too late.", code="too_late")
+    return Outcome({"by": "the first"})
+
+
+@pytest.mark.parametrize("then", ["finish", "refuse"])
+def test_a_late_worker_does_not_end_the_job_that_another_is_doing(then: str) -> None:
+    job = services.start("overtaken", {"then": then}, user_id=None)
+    services.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.result, job.error) == (JobState.RUNNING, 2, {}, "")
+    with pytest.raises(TakenOver):
+        Progress(job.pk, 1).checkpoint(7, 10, "late")
+    Progress(job.pk, 2).checkpoint(1, 10, "mine")
+    job.refresh_from_db()
+    assert (job.done_count, job.message) == (1, "mine")
+
+
+def test_a_late_worker_does_not_end_a_job_that_waits_for_another() -> None:
+    job = services.start("overtaken", {"then": "finish", "begun_again": False}, user_id=None)
+    services.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.result) == (JobState.QUEUED, 1, {})
+    with pytest.raises(TakenOver):
+        Progress(job.pk, 1).checkpoint(7, 10, "late")
 
 
 def test_three_silent_workers_are_enough() -> None:
