@@ -25,7 +25,7 @@ from inventory.models import (
 )
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
-from inventory.services.levels import Shelf, ensure_levels, hold, read_shelf
+from inventory.services.levels import Shelf, ensure_levels, hold, make_totals, read_shelf
 from workbox.core import events
 from workbox.core.db import execute, in_parts, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Conflict, Invalid, RuleViolation
@@ -33,9 +33,9 @@ from workbox.core.errors import Conflict, Invalid, RuleViolation
 DEFAULT_UNIT = "piece"
 SKU_STEM_LENGTH = 24
 PRODUCTS_PER_STATEMENT = 500
-_COLUMNS = tuple(field.column for field in Product._meta.concrete_fields)  # the id first
+_COLUMNS = tuple(str(field.column) for field in Product._meta.concrete_fields)  # the id first
 _CLOCKS = ("created_at", "updated_at")
-_DECIMALS = {field.column: field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
+_DECIMALS = {str(field.column): field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
 EDITABLE = frozenset(
     {
         "sku",
@@ -144,11 +144,7 @@ def create_products(products: Sequence[Product]) -> dict[str, int]:
     ]
     for product, product_id in zip(products, insert_rows(Product._meta.db_table, _COLUMNS[1:], rows), strict=True):
         product.pk = product_id
-    insert_rows(
-        ProductStock._meta.db_table,
-        ("product_id", "on_hand", "reserved", "available", "version"),
-        [(product.pk, 0, 0, 0, 0) for product in products],
-    )
+    make_totals([product.pk for product in products])
     nothing = ProductStock()
     for some in in_parts(products, PRODUCTS_PER_STATEMENT):
         events.append(news for one in some for news in (_stock_event(one, nothing, ()), _product_event(one)))
@@ -250,7 +246,14 @@ def _shelf_events(shelf: Shelf, product_id: int) -> Iterable[events.NewEvent]:
         version=product.version,
         levels=[(level.warehouse_id, level.on_hand, level.reserved) for level in shelf.levels[product_id]],
         aside=StockAside(
-            product.reorder_threshold, is_watched=product.is_stocked and product.is_active, available_before=None
+            product.reorder_threshold,
+            is_watched=product.is_stocked and product.is_active,
+            available_before=None,
+            places=tuple(
+                PlaceAside(level.warehouse_id, level.warehouse_name, level.reorder_threshold, level.available, None)
+                for level in shelf.levels[product_id]
+                if level.reorder_threshold is not None
+            ),
         ),
     )
     yield product_updated(

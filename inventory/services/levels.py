@@ -18,7 +18,7 @@ from django.db.models.constants import OnConflict
 
 from inventory.events import PlaceAside, StockAside, inventory_update
 from workbox.core import events
-from workbox.core.db import TryAgain, as_utc, execute, in_parts, is_mysql, later, marks, utc_text
+from workbox.core.db import TryAgain, as_utc, execute, in_parts, insert_rows, is_mysql, later, marks, utc_text
 from workbox.core.numbers import as_money, as_quantity
 
 ZERO = Decimal(0)
@@ -183,6 +183,12 @@ def hold(product_ids: Iterable[int]) -> None:
         " ORDER BY product_id FOR UPDATE",
         ids,
     ).fetchall()
+
+
+def make_totals(product_ids: Iterable[int]) -> None:
+    """New products have their totals row, with nothing in it."""
+    columns = ("product_id", "on_hand", "reserved", "available", "version")
+    insert_rows("inventory_productstock", columns, [(one, 0, 0, 0, 0) for one in product_ids])
 
 
 def ensure_levels(pairs: Iterable[tuple[int, int]]) -> None:

@@ -18,6 +18,11 @@ MAIN_PAGES = {
     "products": "/admin/inventory/product/",
     "product": "/admin/inventory/product/1/change/",
     "movements": "/admin/inventory/stockmovement/",
+    "jobs": "/admin/jobs/job/",
+    "job": "/admin/jobs/job/1/change/",
+    "imports": "/admin/exchange/import/",
+    "import": "/admin/exchange/import/1/change/",
+    "new-import": "/admin/exchange/import/add/",
     "live": "/live/",
 }
 

@@ -14,6 +14,9 @@ from orders.services import Item
 from purchasing.services import vendors
 from purchasing.services.orders import PurchaseItem, create_purchase_order, send_purchase_order
 from purchasing.services.receipts import Received, receive_purchase_order
+from workbox.exchange import imports
+from workbox.exchange.intake import keep, receive
+from workbox.jobs import services as jobs
 
 PASSWORD = "shelves-and-boxes-42"
 D = Decimal
@@ -69,6 +72,7 @@ def make_shop() -> None:
     )
     ledger.adjust(made["LAMP-02"].pk, quantity=D(-1), warehouse_id=main.pk, reason="Dropped", actor_id=clerk)
     make_orders(made, beans)
+    make_import()
     moved = transfers.create_transfer(
         {made["MUG-01"].pk: D(24), made["BOX-L"].pk: D(5)},
         from_warehouse_id=main.pk,
@@ -79,6 +83,15 @@ def make_shop() -> None:
     transfers.dispatch_transfer(moved.id)
     counted = counts.open_count(main.pk, notes="Shelf 4", actor_id=clerk)
     counts.record(counted.id, [Found(made["TOWEL-01"].pk, D(58))], actor_id=clerk)
+
+
+def make_import() -> None:
+    """A price list that is ready to apply, with a row of every kind."""
+    lines = ["LAMP-01,Desk lamp in brass,52.90", "MUG-01,,7.95", f"NEW-01,{'A new lamp ' * 8},12", "BAD-01,,-3"]
+    received = receive(keep(["\n".join(["SKU,Product name,Unit price", *lines]).encode()]))
+    manager = User.objects.get(username="manager").pk
+    made = imports.receive_import(received, what="products", original_name="prices-of-spring-2026.csv", user_id=manager)
+    jobs.run(made.job_id or 0)
 
 
 def make_orders(made: dict[str, Product], beans: Product) -> None:

@@ -126,8 +126,8 @@ class ImportAdmin(NumberSearch, ServiceAdmin):
     number_prefix = "IMPORT-"
     ordering = ["-id"]
     add_fieldsets = [(None, {"fields": ["what", "file"]})]
-    fields = [("what", "original_name", "state_label"), ("row_counts", "created_by", "when")]
-    readonly_fields = ["original_name", "state_label", "row_counts", "created_by", "when"]
+    fields = [("what", "state"), ("original_name", "row_counts"), ("created_by", "when")]
+    readonly_fields = ["original_name", "state", "row_counts", "created_by", "when"]
     change_form_outer_after_template = "admin/panels/import.html"
     actions_detail = ["apply", "columns", "take_back"]
 

@@ -57,10 +57,10 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
     number_prefix = "JOB-"
     ordering = ["-id"]
     fields = [
-        ("kind", "state_label"), ("bar", "counts"), "message_text", "download", "params", "result",
-        ("created_by", "attempt"), ("created_at", "started_at", "finished_at"),
+        ("kind", "state"), ("bar", "counts"), "message_text", "download", "params", "result",
+        ("created_by", "attempt"), ("created_at", "started_at"), "finished_at",
     ]  # fmt: skip
-    readonly_fields = ["state_label", "bar", "counts", "message_text", "download"]
+    readonly_fields = ["bar", "counts", "message_text", "download"]
     actions_detail = ["cancel"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -320,6 +321,20 @@ def test_rows_cost_no_statements_of_their_own(main: Warehouse, annex: Warehouse,
     assert count(file(10, 5, 2)) == count(file(20, 80, 2))
     apply(manager, upload(manager, "products", file(200, 80, 2)))
     assert count(file(200, 5, 3)) == count(file(210, 70, 4))
+
+
+def test_the_pages_of_an_import_and_its_job_say_their_state_in_words(
+    make_product: Callable[..., Product], manager: Api, client: Client
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=5)
+    number = upload(manager, "products", "sku,on_hand MAIN\nLAMP,8\n")
+    client.force_login(manager.user)
+    page = client.get(f"/admin/exchange/import/{number}/change/").content.decode()
+    assert "Ready to apply" in page
+    assert "(&#x27;ready&#x27;" not in page
+    page = client.get(f"/admin/jobs/job/{Import.objects.get().job_id}/change/").content.decode()
+    assert "Done" in page
+    assert "(&#x27;done&#x27;" not in page
 
 
 # ---- the other kinds -------------------------------------------------------------------------------------------------
