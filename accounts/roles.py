@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import make_password
+from django.db.models import TextField
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from accounts.capabilities import (
@@ -32,6 +34,7 @@ from accounts.capabilities import (
     Role,
 )
 from accounts.models import User
+from accounts.principal import MEMBERSHIPS
 
 __all__ = [
     "CAPABILITIES",
@@ -98,7 +101,8 @@ class RoleBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The account of a browser session while it is active."""
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        known = User.objects.annotate(memberships_text=RawSQL(MEMBERSHIPS, [], output_field=TextField()))  # noqa: S611
+        return known.filter(pk=user_id, is_active=True).first()
 
     def has_perm(self, user_obj: AbstractBaseUser | Any, perm: str, obj: object = None) -> bool:
         """True when the user's role may do `app.codename` in the admin."""
