@@ -120,11 +120,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def warehouses(self) -> frozenset[int] | None:
-        """The warehouses the account is bound to; None: all. Sessions bring them along, else they are looked up once."""
-        found = self.__dict__.get("memberships_text")
-        if found is None and self.pk is not None and self.role in STAFF_ROLES and "memberships_text" not in self.__dict__:
-            found = ",".join(str(one) for one in self.memberships.values_list("warehouse_id", flat=True))
-            self.__dict__["memberships_text"] = found
+        """The warehouses the account is bound to; None: all. Browser sessions bring them along, else they are read."""
+        if self.pk is not None and self.role in STAFF_ROLES and "memberships_text" not in self.__dict__:
+            ids = self.memberships.values_list("warehouse_id", flat=True)
+            self.__dict__["memberships_text"] = ",".join(map(str, ids))
+        found: str | None = self.__dict__.get("memberships_text")
         return bound_to(self.role, found)
 
     def can(self, capability: str) -> bool:

@@ -6,7 +6,7 @@ REST, admin and commands call these functions; the rules (who may change whom, w
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -184,8 +184,8 @@ def bind(actor: Actor, *, user_id: int, warehouse_ids: Iterable[int]) -> list[in
         _require_may_manage(actor, role=user.role)
         if wanted and user.role not in STAFF_ROLES:
             raise RuleViolation("Customers are not bound to warehouses.", code="not_staff")
-        places = Membership._meta.get_field("warehouse").related_model
-        known = set(places._default_manager.filter(pk__in=wanted).values_list("pk", flat=True))
+        places: Any = Membership._meta.get_field("warehouse").related_model
+        known = set(places.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         if unknown := [one for one in wanted if one not in known]:
             message = f"there is no warehouse {', '.join(map(str, unknown))}"
             raise Invalid(f"warehouse_ids: {message}.", fields={"warehouse_ids": [message]})

@@ -24,7 +24,7 @@ from orders.errors import EmptyOrder, IllegalTransition, OrderUnknown
 from orders.events import order_placed, order_updated
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.db import as_utc, execute, insert_later, insert_rows, later, marks, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
@@ -252,7 +252,7 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
 
 def _check_warehouse(warehouse_id: int) -> None:
     place = Warehouse.objects.filter(id=warehouse_id, is_active=True).first()
-    if place is None:
+    if place is None or walls.hides(warehouse_id):
         raise WarehouseUnknown(
             f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
         )
@@ -467,6 +467,7 @@ def ship_order(
     Raises OrderUnknown, IllegalTransition, Invalid (not on the order, more than open), InsufficientStock when the named
     warehouse holds less of the order than wanted.
     """
+    ledger.refuse_foreign([warehouse_id])
     before = _claim(order_id, allowed=CAN_SHIP, status=None, step="shipped", at="")
     shipping = _split_over_lines(before.lines, quantities, open_of=lambda line: line.quantity - line.shipped_quantity)
     posted = reservations.consume(
@@ -522,6 +523,7 @@ def return_order(
     keeps its status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped, more damaged than
     returned), WarehouseUnknown.
     """
+    ledger.refuse_foreign([warehouse_id, damaged_warehouse_id])
     before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
     returning = _split_over_lines(
         before.lines, quantities, open_of=lambda line: line.shipped_quantity - line.returned_quantity
