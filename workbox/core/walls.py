@@ -14,6 +14,7 @@ from workbox.core import context
 from workbox.core.db import marks
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 
 def own() -> frozenset[int] | None:
@@ -61,6 +62,21 @@ def foreign(warehouse_ids: Iterable[int | None]) -> list[int]:
 def rows_inside(rows: Sequence[dict[str, Any]], name: str = "warehouse_id") -> list[dict[str, Any]]:
     """The rows whose `name` is inside (or None)."""
     return [row for row in rows if not hides(row[name])]
+
+
+def carried(rows: Iterable[T]) -> Iterator[T]:
+    """`rows` read step by step behind the walls of now: a streamed body is read after its request is over."""
+    return _behind(iter(rows), own())
+
+
+def _behind(rows: Iterator[T], mine: frozenset[int] | None) -> Iterator[T]:
+    while True:
+        with seen_by(mine):
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+        yield row
 
 
 @contextmanager
