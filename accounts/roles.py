@@ -62,6 +62,8 @@ __all__ = [
 
 BUSINESS_APPS = frozenset({"inventory", "orders", "purchasing", "insights"})
 MANAGER_APPS = BUSINESS_APPS | {"webhooks", "jobs", "exchange"}
+# Not for those who are bound to warehouses: accounts are changed, and the shop's news told, over their walls.
+WHOLE_SHOP_APPS = frozenset({"accounts", "webhooks"})
 CLERK_CHANGES = frozenset({"inventory", "orders"})
 MANAGER_MAY_WITH_USERS = frozenset({"view_user", "add_user", "change_user"})
 
@@ -107,6 +109,9 @@ class RoleBackend(BaseBackend):
     def has_perm(self, user_obj: AbstractBaseUser | Any, perm: str, obj: object = None) -> bool:
         """True when the user's role may do `app.codename` in the admin."""
         app_label, _, codename = perm.partition(".")
+        is_bound = getattr(user_obj, "warehouses", None) is not None
+        if is_bound and app_label in WHOLE_SHOP_APPS and not (app_label == "accounts" and codename == "view_user"):
+            return False
         return bool(user_obj.is_active) and role_has_model_permission(
             getattr(user_obj, "role", ""), app_label=app_label, codename=codename
         )

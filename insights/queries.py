@@ -86,7 +86,7 @@ def live_products(*, search: str, limit: int) -> list[dict[str, Any]]:
 
 def live_orders(*, limit: int) -> list[dict[str, Any]]:
     """The newest orders for the live page."""
-    rows = Order.objects.order_by("-id").values(
+    rows = walls.within(Order.objects.order_by("-id"), "warehouse_id", or_none=True).values(
         "id", "status", "total_amount", "updated_at", "customer__name", "user__username"
     )
     return [

@@ -200,7 +200,12 @@ def _place(draft: _Draft) -> PlacedOrder:
         hold_expires_at = _hold(order_id, lines, draft.hold_minutes)
     news.append(
         order_placed(
-            order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines)
+            order_id=order_id,
+            user_id=draft.user_id,
+            status=status.value,
+            total_amount=total,
+            items=_event_items(lines),
+            warehouse_id=draft.warehouse_id,
         )
     )
     events.append(news)
@@ -399,6 +404,7 @@ def _updated(before: PlacedOrder, status: str, **facts: Any) -> events.NewEvent:
         status=status,
         previous_status=before.status,
         total_amount=before.total_amount,
+        warehouse_id=before.warehouse_id,
         **facts,
     )
 

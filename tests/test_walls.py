@@ -9,7 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import services as accounts
@@ -25,6 +29,7 @@ from purchasing.services import receipts, vendors
 from purchasing.services.orders import PurchaseItem
 from tests.client import Api
 from tests.routes import BY_NAME, ROUTES
+from workbox.core import events
 from workbox.exchange.models import Import
 from workbox.jobs import services as jobs
 from workbox.jobs.models import Job
@@ -92,6 +97,7 @@ NARROWED = {
     "product",
     "inventory-item",
     "inventory-history",
+    "inventory-changes",
     "inventory-movements",
     "inventory-valuation",
     "stock-movements",
@@ -148,7 +154,7 @@ WHOLE_SHOP = {
             "products", "product-restore", "inventory", "products-bulk-price", "inventory-low-stock",
             "barcode-scan", "barcode-lookup", "barcode-link", "barcode", "product-barcodes", "categories", "category",
             "units", "unit", "vendors", "vendor", "vendor-restore", "vendor-prices", "vendor-lead-times",
-            "product-vendors", "inventory-changes",
+            "product-vendors",
         ),
         _CATALOGUE,
     ),
@@ -426,6 +432,99 @@ def test_a_report_holds_nothing_from_behind_the_wall(kind: str, shop: Shop, boun
     text = b"".join(bound["manager"]("GET", f"jobs/{made['id']}/file").streaming_content).decode()  # type: ignore[attr-defined]
     assert HIDDEN not in text
     assert str(HIDDEN_ID) not in text
+
+
+# ---- admin -----------------------------------------------------------------------------------------------------------
+HIDDEN_MODELS = {
+    "inventory.warehouse": "warehouse",
+    "inventory.stockmovement": "movement",
+    "inventory.stockoperation": "operation",
+    "inventory.transfer": "transfer",
+    "inventory.stockcount": "count",
+    "orders.order": "order",
+    "purchasing.purchaseorder": "purchase",
+    "insights.alert": "alert",
+    "jobs.job": "job",
+    "exchange.import": "import",
+}
+
+
+def pages_of(role: str, *, bound_to: list[int], make_user: Callable[..., User]) -> Client:
+    """A browser of somebody with this role."""
+    user = make_user(role, f"browsing_{role}")
+    accounts.bind(User.objects.get(username="boss"), user_id=user.pk, warehouse_ids=bound_to)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text_of(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+@pytest.mark.parametrize("label", sorted(model._meta.label_lower for model in admin.site._registry))
+def test_no_list_of_the_admin_shows_anything_from_behind_the_wall(
+    label: str, shop: Shop, make_user: Callable[..., User]
+) -> None:
+    client = pages_of("admin", bound_to=[shop.open.pk], make_user=make_user)
+    app, model = label.split(".")
+    listed = client.get(reverse(f"admin:{app}_{model}_changelist"))
+    assert listed.status_code in (200, 403)
+    assert HIDDEN not in text_of(listed)
+    assert str(HIDDEN_ID) not in text_of(listed)
+    for url in (f"admin:{app}_{model}_add",):
+        added = client.get(reverse(url))
+        assert HIDDEN not in text_of(added)
+
+
+@pytest.mark.parametrize("label", sorted(HIDDEN_MODELS))
+def test_no_page_of_the_admin_opens_what_is_behind_the_wall(
+    label: str, shop: Shop, make_user: Callable[..., User]
+) -> None:
+    app, model = label.split(".")
+    path = reverse(f"admin:{app}_{model}_change", args=[shop.ids[HIDDEN_MODELS[label]]])
+    answer = pages_of("admin", bound_to=[shop.open.pk], make_user=make_user).get(path)
+    assert answer.status_code == 302  # Django's own "doesn't exist": back to the start
+    assert answer.headers["Location"] == reverse("admin:index")
+    assert pages_of("manager", bound_to=[], make_user=make_user).get(path).status_code == 200
+
+
+def test_the_pages_of_a_shared_product_show_ones_own_part(shop: Shop, make_user: Callable[..., User]) -> None:
+    client = pages_of("manager", bound_to=[shop.open.pk], make_user=make_user)
+    free = pages_of("admin", bound_to=[], make_user=make_user)
+    for path in (
+        reverse("admin:inventory_product_change", args=[shop.lamp.pk]),
+        reverse("product-explain", args=[shop.lamp.pk]),
+        reverse("admin:index"),
+    ):
+        assert HIDDEN not in text_of(client.get(path)), path
+        assert HIDDEN in text_of(free.get(path)), path
+    begin = text_of(client.get(reverse("live")))
+    assert '"orders":[]' in begin
+    assert '"orders":[]' not in text_of(free.get(reverse("live")))
+
+
+def test_the_admins_look_ups_end_at_the_wall(shop: Shop, make_user: Callable[..., User]) -> None:
+    asked = {"app_label": "orders", "model_name": "order", "field_name": "customer", "term": ""}
+    client = pages_of("manager", bound_to=[shop.open.pk], make_user=make_user)
+    assert HIDDEN not in text_of(client.get(reverse("admin:autocomplete"), asked))
+
+
+# ---- the stream ------------------------------------------------------------------------------------------------------
+def test_frames_are_cut_at_the_wall_and_put_together_once_per_walls(shop: Shop) -> None:
+    events.sequence_pending()
+    told = events.read_after(0)
+    mine, both = frozenset({shop.open.pk}), frozenset({shop.open.pk, HIDDEN_ID, HIDDEN_ID + 1})
+    heard = [one for fact in told if (one := fact.seen_from(mine)) is not None]
+    assert all(str(HIDDEN_ID) not in one.frame() and HIDDEN not in one.frame() for one in heard)
+    hidden = {fact.type for fact in told if fact.seen_from(mine) is None}
+    assert hidden == {"transfer_updated", "order_placed", "purchase_order_updated"}
+    assert [fact.seen_from(None) for fact in told] == told
+    assert None not in [fact.seen_from(both) for fact in told]
+    stock = [orjson.loads(one.payload) for one in heard if one.type == "inventory_update"]
+    assert stock
+    assert stock[-1]["stock_quantity"] == 20 + 50 - 2 - 1 + 2  # the totals stay the shop's
+    assert [row["warehouse_id"] for row in stock[-1]["by_warehouse"]] == [shop.open.pk]
 
 
 # ---- who is bound ----------------------------------------------------------------------------------------------------

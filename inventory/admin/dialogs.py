@@ -7,6 +7,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from inventory.models import Product, StockLevel, StockOperation, Warehouse
+from workbox.core import walls
 from workbox.core.admin import Dialog, quantity_text, row_or_404
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
@@ -21,7 +22,7 @@ class WarehouseChoice(forms.ModelChoiceField):
 
 def warehouse_field(**options: Any) -> WarehouseChoice:
     """A choice of the open warehouses, first the one orders are filled from first."""
-    rows = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
+    rows = walls.of(Warehouse.objects.filter(is_active=True).order_by("priority", "id"))
     return WarehouseChoice(rows, widget=UnfoldAdminSelectWidget, **options)
 
 
@@ -43,7 +44,8 @@ class ProductDialog(Dialog):
         super().__init__(*args, **kwargs)
         self.product = row_or_404(Product.objects.select_related("stock", "unit"), self.object_id)
         self.levels = {
-            row.warehouse_id: row for row in StockLevel.objects.filter(product=self.product).select_related("warehouse")
+            row.warehouse_id: row
+            for row in walls.of(StockLevel.objects.filter(product=self.product)).select_related("warehouse")
         }
 
     def summary(self) -> str:

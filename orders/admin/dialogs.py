@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidge
 
 from inventory.models import Warehouse
 from orders.models import Order, OrderLine
+from workbox.core import walls
 from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
@@ -25,7 +26,7 @@ class WarehouseChoice(forms.ModelChoiceField):
 
 def warehouse_field(**options: Any) -> WarehouseChoice:
     """A choice of the open warehouses."""
-    rows = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
+    rows = walls.of(Warehouse.objects.filter(is_active=True).order_by("priority", "id"))
     return WarehouseChoice(rows, required=False, widget=UnfoldAdminSelectWidget, **options)
 
 

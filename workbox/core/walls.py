@@ -40,6 +40,15 @@ def within(found: "QuerySet[M]", *columns: str, or_none: bool = False) -> "Query
     return found if own() is None else found.filter(inside(*columns, or_none=or_none))
 
 
+def of(found: "QuerySet[M]") -> "QuerySet[M]":
+    """The rows of a model that says itself where its warehouse stands: `wall_columns`, and `wall_or_none`."""
+    columns = getattr(found.model, "wall_columns", ())
+    if own() is None or not columns:
+        return found
+    mine = inside(*columns, or_none=getattr(found.model, "wall_or_none", False))
+    return found.filter(pk__in=found.model._base_manager.filter(mine).values("pk"))
+
+
 def clause(column: str, *, before: str = " AND ") -> tuple[str, list[int]]:
     """The same condition for plain SQL, with its values; empty for those who are not bound."""
     mine = own()
