@@ -4,10 +4,11 @@ A route that is neither walled, nor narrowed, nor on the list of what is the who
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -18,6 +19,8 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import Membership, User
+from accounts.principal import Principal
+from accounts.websocket import still_allowed
 from insights.models import Alert
 from inventory.models import Product, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import counts, ledger, transfers
@@ -30,6 +33,7 @@ from purchasing.services.orders import PurchaseItem
 from tests.client import Api
 from tests.routes import BY_NAME, ROUTES
 from workbox.core import events
+from workbox.core.models import Event
 from workbox.exchange.models import Import
 from workbox.jobs import services as jobs
 from workbox.jobs.models import Job
@@ -566,3 +570,28 @@ def test_customers_are_never_bound(shop: Shop, manager: Api, customer: User, buy
     assert (refused.status_code, refused.json()["code"]) == (400, "not_staff")
     Membership.objects.create(user=customer, warehouse=shop.open)
     assert len(buyer("GET", "warehouses").json()["results"]) == 3
+
+
+def test_an_admin_binds_an_account_on_its_page_and_its_sockets_are_told(
+    shop: Shop, make_user: Callable[..., User], client_of: Callable[[User], Api]
+) -> None:
+    boss, clerk = User.objects.get(username="boss"), make_user("clerk")
+    browser = Client()
+    browser.force_login(boss)
+    path = reverse("admin:accounts_user_change", args=[clerk.pk])
+    form = {"username": "clerk", "email": clerk.email, "full_name": "", "role": "clerk", "is_active": "on"}
+    assert browser.post(path, form | {"warehouses": [str(shop.open.pk)]}).status_code == 302
+    assert accounts.memberships(clerk.pk) == [shop.open.pk]
+    assert Event.objects.filter(type="access_changed", subject_id=clerk.pk).exists()
+    assert client_of(clerk)("GET", f"warehouses/{HIDDEN_ID}").status_code == 404
+    assert browser.post(path, form).status_code == 302
+    assert accounts.memberships(clerk.pk) == []
+
+
+async def test_a_socket_is_closed_when_its_warehouses_change() -> None:
+    """The rights a socket was opened with include the walls; with other walls it has to come again."""
+    before = Principal(1, "clerk", "clerk", 0, frozenset(), frozenset({1}))
+    now = replace(before, warehouses=frozenset({2}))
+    with patch("accounts.websocket.cached_principal", lambda _id, _version: now):
+        assert not await still_allowed(before)
+        assert await still_allowed(now)

@@ -17,7 +17,12 @@ ZERO = Decimal(0)
 
 
 class WarehouseChoice(forms.ModelChoiceField):
-    """Warehouses by name."""
+    """Warehouses by name, those inside the asker's walls: every form gets a copy of its own."""
+
+    def __deepcopy__(self, memo: Any) -> "WarehouseChoice":
+        copied: WarehouseChoice = super().__deepcopy__(memo)
+        copied.queryset = walls.of(copied.queryset)
+        return copied
 
     def label_from_instance(self, warehouse: Any) -> str:
         """`Main store (MAIN)`."""
@@ -26,7 +31,7 @@ class WarehouseChoice(forms.ModelChoiceField):
 
 def warehouse_field(**options: Any) -> WarehouseChoice:
     """A choice of the open warehouses."""
-    rows = walls.of(Warehouse.objects.filter(is_active=True).order_by("priority", "id"))
+    rows = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
     return WarehouseChoice(rows, required=False, widget=UnfoldAdminSelectWidget, **options)
 
 
