@@ -644,7 +644,7 @@ class MovementFilter:
 
 def find_movements(wanted: MovementFilter) -> QuerySet[StockMovement]:
     """The movements of a filter; `search` looks in product, SKU, warehouse, reference and reason, in any case."""
-    found = StockMovement.objects.order_by("-id" if wanted.newest_first else "id")
+    found: QuerySet[StockMovement] = StockMovement.objects.order_by("-id" if wanted.newest_first else "id")
     exact = {
         "product_id": wanted.product_id,
         "warehouse_id": wanted.warehouse_id,

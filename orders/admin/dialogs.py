@@ -21,7 +21,8 @@ class WarehouseChoice(forms.ModelChoiceField):
 
     def __deepcopy__(self, memo: Any) -> "WarehouseChoice":
         copied: WarehouseChoice = super().__deepcopy__(memo)
-        copied.queryset = walls.of(copied.queryset)
+        if copied.queryset is not None:
+            copied.queryset = walls.of(copied.queryset)
         return copied
 
     def label_from_instance(self, warehouse: Any) -> str:

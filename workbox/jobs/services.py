@@ -18,7 +18,6 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from accounts.models import User
 from workbox.celery import app
 from workbox.core import context, walls
 from workbox.core.db import after_commit, transactional
@@ -163,7 +162,7 @@ def run(job_id: int) -> bool:
 
 def _walls_of(job: Job) -> frozenset[int] | None:
     """A job sees what its owner sees when it runs."""
-    owner = User.objects.filter(pk=job.created_by_id).first()
+    owner = job.created_by
     return owner.warehouses if owner is not None else None
 
 
