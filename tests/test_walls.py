@@ -102,6 +102,7 @@ NARROWED = {
     "inventory-item",
     "inventory-history",
     "inventory-changes",
+    "product-thresholds",
     "inventory-movements",
     "inventory-valuation",
     "stock-movements",
@@ -217,6 +218,7 @@ def shop(make_product: Callable[..., Product], main: Warehouse, make_user: Calla
     gamma = Warehouse.objects.create(id=HIDDEN_ID + 1, name=f"{HIDDEN} 2", code="GAMMA", priority=10)
     lamp = make_product("Lamp", stock=20)
     found = Shop(lamp, main, beta, vendors.create_vendor({"name": "Northwind Mill"}).pk)
+    StockLevel.objects.create(product=lamp, warehouse=gamma, reorder_threshold=0)
     posted = ledger.post(
         [Movement(lamp.pk, beta.pk, "purchase", Decimal(50), Decimal(3))],
         reason=HIDDEN,
@@ -407,6 +409,13 @@ def test_an_order_may_ship_from_anywhere_but_not_from_a_named_place_behind_the_w
     assert clerk("POST", f"orders/{order['id']}/return", back).status_code == 404
     plan = clerk("POST", "orders/plan", {"items": [{"product_id": shop.lamp.pk, "quantity": 3}]})
     assert str(HIDDEN_ID) not in plan.content.decode()
+
+
+def test_a_threshold_is_set_in_ones_own_places_alone(shop: Shop, bound: dict[str, Api]) -> None:
+    path = f"products/{shop.lamp.pk}/thresholds"
+    body = {"thresholds": [{"warehouse_id": HIDDEN_ID, "reorder_threshold": 5}]}
+    assert bound["manager"]("PUT", path, body).status_code == 404
+    assert StockLevel.objects.get(warehouse=shop.beta).reorder_threshold is None
 
 
 def test_a_target_quantity_takes_only_from_ones_own_places(shop: Shop, bound: dict[str, Api]) -> None:
