@@ -30,6 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _clean_context() -> None:
     context.actor_id.set(None)
+    context.warehouses.set(None)
     context.request_id.set("")
     cache.clear()
     client = redis_client()

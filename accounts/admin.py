@@ -12,17 +12,21 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectMultipleWidget
 
 from accounts import services, tokens
-from accounts.capabilities import MANAGEABLE_ROLES, Role
-from accounts.models import ActivityLog, RefreshToken, User
+from accounts.capabilities import MANAGEABLE_ROLES, STAFF_ROLES, Role
+from accounts.models import ActivityLog, Membership, RefreshToken, User
 from accounts.names import normal_email, username_key
 from workbox.core.errors import DomainError
 
 if admin.site.is_registered(Group):
     # The role decides; Django's groups would look as if they did.
     admin.site.unregister(Group)
+
+
+# Warehouses belong to a room above this one; the membership's column knows them.
+PLACES: Any = Membership._meta.get_field("warehouse").related_model
 
 
 def _role_choices(request: HttpRequest) -> list[tuple[str, str]]:
@@ -82,8 +86,27 @@ class UserAddForm(_UserForm):
 class UserEditForm(_UserForm):
     """An existing account; its password has a page of its own."""
 
+    warehouses = forms.ModelMultipleChoiceField(
+        queryset=PLACES.objects.order_by("name"),
+        required=False,
+        widget=UnfoldAdminSelectMultipleWidget,
+        help_text="Staff only. The account sees and moves stock in these alone; choose none for all of them.",
+    )
+
     class Meta(_UserForm.Meta):
         fields = [*_UserForm.Meta.fields, "is_active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["warehouses"] = services.memberships(self.instance.pk)
+
+    def clean(self) -> dict[str, Any]:
+        """Customers are not bound."""
+        cleaned = super().clean() or {}
+        if cleaned.get("warehouses") and cleaned.get("role") not in STAFF_ROLES:
+            self.add_error("warehouses", "Customers are not bound to warehouses.")
+        return cleaned
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -114,7 +137,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     readonly_fields = ["last_login", "created_at", "updated_at"]
     fieldsets = [
         (None, {"fields": ["username", "email", "full_name"]}),
-        ("Access", {"fields": ["role", "is_active"]}),
+        ("Access", {"fields": ["role", "is_active", "warehouses"]}),
         ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["username", "email", "full_name", "role", "password"]})]
@@ -142,9 +165,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         given = form.cleaned_data
         try:
             if change:
-                saved = services.update_user(
-                    _who(request), user_id=obj.pk, **{name: given[name] for name in form.changed_data if name in given}
-                )
+                changed = {name: given[name] for name in form.changed_data if name in given}
+                places = changed.pop("warehouses", None)
+                if places is not None:
+                    services.bind(_who(request), user_id=obj.pk, warehouse_ids=[one.pk for one in places])
+                saved = services.update_user(_who(request), user_id=obj.pk, **changed)
             else:
                 saved = services.create_user(
                     _who(request),

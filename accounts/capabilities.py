@@ -100,6 +100,16 @@ ROLE_CAPABILITIES: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+# Of the whole shop, or a way around a wall: not for those who are bound to warehouses, whatever their role.
+WHOLE_SHOP = frozenset({USERS_WRITE, WEBHOOKS_WRITE, SETTINGS_WRITE, ALERTS_SETTINGS})
+
+
+def capabilities_of(role: str, *, bound: bool) -> frozenset[str]:
+    """What the role may do; who is bound to warehouses may not change what is of the whole shop."""
+    found = ROLE_CAPABILITIES.get(role, frozenset())
+    return found - WHOLE_SHOP if bound else found
+
+
 # Whose accounts a role may create and change, and which roles it may give: the roles below its own.
 MANAGEABLE_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
     {

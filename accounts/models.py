@@ -10,7 +10,7 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
 
-from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES, Role
+from accounts.capabilities import STAFF_ROLES, Role, capabilities_of
 from accounts.names import (
     EMAIL_LENGTH_MAX,
     USERNAME_LENGTH_MAX,
@@ -18,7 +18,7 @@ from accounts.names import (
     username_key,
     username_validator,
 )
-from accounts.principal import forget_principal
+from accounts.principal import bound_to, forget_principal
 from workbox.core import events
 from workbox.core.fields import ExactCharField
 
@@ -116,7 +116,16 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def capabilities(self) -> frozenset[str]:
         """What the role may do."""
-        return ROLE_CAPABILITIES.get(self.role, frozenset())
+        return capabilities_of(self.role, bound=self.warehouses is not None)
+
+    @property
+    def warehouses(self) -> frozenset[int] | None:
+        """The warehouses the account is bound to; None: all. Browser sessions bring them along, else they are read."""
+        if self.pk is not None and self.role in STAFF_ROLES and "memberships_text" not in self.__dict__:
+            ids = self.memberships.values_list("warehouse_id", flat=True)
+            self.__dict__["memberships_text"] = ",".join(map(str, ids))
+        found: str | None = self.__dict__.get("memberships_text")
+        return bound_to(self.role, found)
 
     def can(self, capability: str) -> bool:
         """True when the account is active and its role has this capability (the same question as `Principal.can`)."""
@@ -183,6 +192,23 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac(
             "accounts.User.session", f"{self.password}:{self.token_version}", secret=secret, algorithm="sha256"
         ).hexdigest()
+
+
+class Membership(models.Model):
+    """An account is bound to a warehouse: together with its other memberships this is all of the stock it sees."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    warehouse = models.ForeignKey("inventory.Warehouse", on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "warehouse"], name="membership_once_per_user_and_warehouse")
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} in warehouse {self.warehouse_id}"
 
 
 class RefreshToken(models.Model):

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 import orjson
 import redis
 
-from accounts.capabilities import ROLE_CAPABILITIES, STAFF_ROLES
+from accounts.capabilities import STAFF_ROLES, capabilities_of
 from workbox.core import events
 from workbox.core.cache import read_many, redis_client, redis_failed
 from workbox.core.db import execute, transact
@@ -21,9 +21,11 @@ CACHE_SECONDS = 30
 TOMBSTONE_SECONDS = 10
 _TOMBSTONE = b"-"
 _NOBODY: frozenset[str] = frozenset()
-_SELECT = "SELECT username, role, token_version, is_active FROM accounts_user WHERE id = %s"
+# One row, memberships and all: both databases know GROUP_CONCAT.
+MEMBERSHIPS = "(SELECT GROUP_CONCAT(m.warehouse_id) FROM accounts_membership m WHERE m.user_id = accounts_user.id)"
+_SELECT = f"SELECT username, role, token_version, is_active, {MEMBERSHIPS} FROM accounts_user WHERE id = %s"  # noqa: S608  (our own words)
 
-Row = tuple[str, str, int, bool]
+Row = tuple[str, str, int, bool, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Principal:
     role: str
     token_version: int
     capabilities: frozenset[str]
+    warehouses: frozenset[int] | None = None  # None: all
 
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
@@ -64,6 +67,7 @@ class Anonymous:
     username: str = ""
     role: str = ""
     capabilities: frozenset[str] = _NOBODY
+    warehouses: None = None
 
     is_authenticated: ClassVar[bool] = False
     is_anonymous: ClassVar[bool] = True
@@ -159,4 +163,12 @@ def _read_row(user_id: int) -> Row | None:
 def _checked(user_id: int, token_version: int | None, *, row: Row | None) -> Principal:
     if row is None or not row[3] or (token_version is not None and row[2] != token_version):
         raise NotAuthenticated("These credentials are no longer valid; log in again.", code="token_revoked")
-    return Principal(user_id, row[0], row[1], row[2], ROLE_CAPABILITIES.get(row[1], _NOBODY))
+    warehouses = bound_to(row[1], row[4])
+    return Principal(user_id, row[0], row[1], row[2], capabilities_of(row[1], bound=warehouses is not None), warehouses)
+
+
+def bound_to(role: str, memberships: str | None) -> frozenset[int] | None:
+    """The warehouses an account with this role and these memberships (`MEMBERSHIPS`) is bound to; None: all."""
+    if not memberships or role not in STAFF_ROLES:
+        return None
+    return frozenset(int(one) for one in str(memberships).split(","))

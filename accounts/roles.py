@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import make_password
+from django.db.models import TextField
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 
 from accounts.capabilities import (
@@ -32,6 +34,7 @@ from accounts.capabilities import (
     Role,
 )
 from accounts.models import User
+from accounts.principal import MEMBERSHIPS
 
 __all__ = [
     "CAPABILITIES",
@@ -59,6 +62,8 @@ __all__ = [
 
 BUSINESS_APPS = frozenset({"inventory", "orders", "purchasing", "insights"})
 MANAGER_APPS = BUSINESS_APPS | {"webhooks", "jobs", "exchange"}
+# Not for those who are bound to warehouses: accounts are changed, and the shop's news told, over their walls.
+WHOLE_SHOP_APPS = frozenset({"accounts", "webhooks"})
 CLERK_CHANGES = frozenset({"inventory", "orders"})
 MANAGER_MAY_WITH_USERS = frozenset({"view_user", "add_user", "change_user"})
 
@@ -98,11 +103,15 @@ class RoleBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The account of a browser session while it is active."""
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        known = User.objects.annotate(memberships_text=RawSQL(MEMBERSHIPS, [], output_field=TextField()))  # noqa: S611
+        return known.filter(pk=user_id, is_active=True).first()
 
     def has_perm(self, user_obj: AbstractBaseUser | Any, perm: str, obj: object = None) -> bool:
         """True when the user's role may do `app.codename` in the admin."""
         app_label, _, codename = perm.partition(".")
+        is_bound = getattr(user_obj, "warehouses", None) is not None
+        if is_bound and app_label in WHOLE_SHOP_APPS and not (app_label == "accounts" and codename == "view_user"):
+            return False
         return bool(user_obj.is_active) and role_has_model_permission(
             getattr(user_obj, "role", ""), app_label=app_label, codename=codename
         )

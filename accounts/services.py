@@ -4,9 +4,9 @@ REST, admin and commands call these functions; the rules (who may change whom, w
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import authenticate
@@ -19,8 +19,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.activity import record_logout
-from accounts.capabilities import MANAGEABLE_ROLES, USERS_WRITE, Role
-from accounts.models import User
+from accounts.capabilities import MANAGEABLE_ROLES, STAFF_ROLES, USERS_WRITE, Role
+from accounts.models import Membership, User
 from accounts.names import (
     EMAIL_LENGTH_MAX,
     USERNAME_LENGTH_MAX,
@@ -36,6 +36,7 @@ from workbox.core.errors import Forbidden, Invalid, NotAuthenticated, NotFound, 
 
 T = TypeVar("T")
 USERNAME_TRIES_MAX = 5
+MEMBERSHIPS_MAX = 50  # MySQL's GROUP_CONCAT holds 1024 characters: 51 ids of 19 digits
 
 
 class Actor(Protocol):
@@ -165,6 +166,45 @@ def update_profile(
 def change_role(actor: Actor, *, user_id: int, role: str) -> User:
     """The account has this role and its tokens of before have ended. Errors and locks as in `update_user`."""
     return update_user(actor, user_id=user_id, role=role)
+
+
+def bind(actor: Actor, *, user_id: int, warehouse_ids: Iterable[int]) -> list[int]:
+    """The account sees these warehouses only (none named: all of them again); returns their ids in order.
+
+    Its open sockets and cached rights learn at once. Locks the account's row. Raises NotFound, Forbidden for an account
+    above the actor's reach, RuleViolation for a customer, Invalid for a warehouse there is not or too many of them.
+    """
+    wanted = sorted(set(warehouse_ids))
+    if len(wanted) > MEMBERSHIPS_MAX:
+        message = f"at most {MEMBERSHIPS_MAX}; leave it empty for all of them"
+        raise Invalid(f"warehouse_ids: {message}.", fields={"warehouse_ids": [message]})
+
+    def work() -> list[int]:
+        user = _locked(user_id)
+        _require_may_manage(actor, role=user.role)
+        if wanted and user.role not in STAFF_ROLES:
+            raise RuleViolation("Customers are not bound to warehouses.", code="not_staff")
+        places: Any = Membership._meta.get_field("warehouse").related_model
+        known = set(places.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        if unknown := [one for one in wanted if one not in known]:
+            message = f"there is no warehouse {', '.join(map(str, unknown))}"
+            raise Invalid(f"warehouse_ids: {message}.", fields={"warehouse_ids": [message]})
+        Membership.objects.filter(user_id=user_id).exclude(warehouse_id__in=wanted).delete()
+        Membership.objects.bulk_create(
+            (Membership(user_id=user_id, warehouse_id=one) for one in wanted), ignore_conflicts=True
+        )
+        return wanted
+
+    return change_account(user_id, work=work)
+
+
+def memberships(user_id: int) -> list[int]:
+    """The warehouses an account is bound to, in order of id; none: it sees all of them. Raises NotFound."""
+    if not User.objects.filter(pk=user_id).exists():
+        raise NotFound("There is no such user.")
+    return list(
+        Membership.objects.filter(user_id=user_id).order_by("warehouse_id").values_list("warehouse_id", flat=True)
+    )
 
 
 @sensitive_variables("password")

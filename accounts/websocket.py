@@ -50,12 +50,12 @@ async def principal_from_scope(scope: Mapping[str, Any]) -> SocketIdentity:
 
 
 async def still_allowed(principal: Principal) -> bool:
-    """True while the account is active, has the same role, and its tokens of then have not been ended."""
+    """True while the account is active, has the same role and warehouses, and its tokens have not been ended."""
     try:
         current = await database_sync_to_async(cached_principal)(principal.id, principal.token_version)
     except NotAuthenticated:
         return False
-    return current.role == principal.role
+    return (current.role, current.warehouses) == (principal.role, principal.warehouses)
 
 
 def _bearer_header(scope: Mapping[str, Any]) -> str | None:

@@ -39,4 +39,4 @@ def alert_event(
         "current_quantity": current_quantity,
         "threshold": threshold,
     }
-    return NewEvent(kind, ALERTS, alert_id, payload)
+    return NewEvent(kind, ALERTS, alert_id, payload, warehouse_id=warehouse_id)

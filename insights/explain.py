@@ -25,6 +25,7 @@ from inventory.services.levels import hold
 from orders.models import Order, OrderLine
 from purchasing.models import Vendor
 from purchasing.queries import incoming
+from workbox.core import walls
 from workbox.core.db import transact
 from workbox.core.numbers import plain
 
@@ -88,7 +89,7 @@ def _explained(stock: ProductStock) -> dict[str, Any]:
 def _warehouses(product_id: int) -> list[dict[str, Any]]:
     last = StockMovement.objects.filter(product_id=OuterRef("product_id"), warehouse_id=OuterRef("warehouse_id"))
     levels = list(
-        StockLevel.objects.filter(product_id=product_id)
+        walls.within(StockLevel.objects.filter(product_id=product_id), "warehouse_id")
         .annotate(last_movement_id=Subquery(last.order_by("-id").values("id")[:1]))
         .select_related("warehouse")
         .order_by("warehouse__priority", "warehouse_id")
@@ -128,7 +129,7 @@ def _last(movement: StockMovement | None) -> dict[str, Any] | None:
 
 def _reservations(product_id: int) -> list[dict[str, Any]]:
     rows = list(
-        Reservation.objects.filter(level__product_id=product_id, quantity__gt=0)
+        walls.within(Reservation.objects.filter(level__product_id=product_id, quantity__gt=0), "level__warehouse_id")
         .select_related("level__warehouse", "hold")
         .order_by("id")
     )
@@ -182,7 +183,11 @@ def _customer(order: Order) -> str | None:
 
 def _in_transit(product_id: int) -> list[dict[str, Any]]:
     lines = (
-        TransferLine.objects.filter(product_id=product_id, transfer__status=Transfer.Status.IN_TRANSIT)
+        walls.within(
+            TransferLine.objects.filter(product_id=product_id, transfer__status=Transfer.Status.IN_TRANSIT),
+            "transfer__from_warehouse_id",
+            "transfer__to_warehouse_id",
+        )
         .select_related("transfer__from_warehouse", "transfer__to_warehouse")
         .order_by("id")
     )
@@ -201,7 +206,7 @@ def _in_transit(product_id: int) -> list[dict[str, Any]]:
 
 
 def _incoming(product_id: int) -> list[dict[str, Any]]:
-    rows = incoming([product_id])
+    rows = [row for row in incoming([product_id]) if not walls.hides(row.warehouse_id)]
     vendors = dict(Vendor.objects.filter(id__in={row.vendor_id for row in rows}).values_list("id", "name"))
     places = dict(Warehouse.objects.filter(id__in={row.warehouse_id for row in rows}).values_list("id", "name"))
     return [
@@ -236,6 +241,9 @@ def _equation(
         for row in reservations
         if row["is_sellable"]
     ]
+    rest = available - sum((one["quantity"] for one in parts), ZERO)
+    if rest and walls.own() is not None:
+        parts.append({"part": "elsewhere", "what": "in warehouses that are not yours", "quantity": rest})
     text = " ".join(
         f"{'−' if one['quantity'] < 0 else '+'} {plain(abs(one['quantity']))} ({one['what']})" for one in parts
     )

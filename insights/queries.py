@@ -11,6 +11,7 @@ from inventory.models import Product, StockMovement
 from inventory.queries import ProductFilter, find_products, low_stock_products
 from orders.models import Order
 from orders.states import OPEN, SOLD
+from workbox.core import walls
 from workbox.core.numbers import as_money
 
 
@@ -68,7 +69,8 @@ def low_stock(limit: int) -> tuple[int, list[Product]]:
 
 def newest_movements(limit: int) -> QuerySet[StockMovement]:
     """The last lines of the ledger."""
-    return StockMovement.objects.select_related("product", "warehouse", "operation__actor").order_by("-id")[:limit]
+    found = StockMovement.objects.select_related("product", "warehouse", "operation__actor")
+    return walls.within(found, "warehouse_id").order_by("-id")[:limit]
 
 
 def live_products(*, search: str, limit: int) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def live_products(*, search: str, limit: int) -> list[dict[str, Any]]:
 
 def live_orders(*, limit: int) -> list[dict[str, Any]]:
     """The newest orders for the live page."""
-    rows = Order.objects.order_by("-id").values(
+    rows = walls.within(Order.objects.order_by("-id"), "warehouse_id", or_none=True).values(
         "id", "status", "total_amount", "updated_at", "customer__name", "user__username"
     )
     return [

@@ -9,9 +9,15 @@ from workbox.core.events import ORDERS, NewEvent
 
 
 def order_placed(
-    *, order_id: int, user_id: int | None, status: str, total_amount: Decimal, items: Sequence[dict[str, Any]]
+    *,
+    order_id: int,
+    user_id: int | None,
+    status: str,
+    total_amount: Decimal,
+    items: Sequence[dict[str, Any]],
+    warehouse_id: int | None = None,
 ) -> NewEvent:
-    """A new order; `items` are rows of inventory_id, name, quantity, unit_price."""
+    """A new order; `items` are rows of inventory_id, name, quantity, unit_price; `warehouse_id`: ships from there."""
     payload = {
         "order_id": order_id,
         "user_id": user_id,
@@ -19,7 +25,7 @@ def order_placed(
         "items": list(items),
         "status": status,
     }
-    return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id)
+    return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id, warehouse_id=warehouse_id)
 
 
 def return_booked(
@@ -37,7 +43,14 @@ def return_booked(
 
 
 def order_updated(
-    *, order_id: int, user_id: int | None, status: str, previous_status: str, total_amount: Decimal, **facts: Any
+    *,
+    order_id: int,
+    user_id: int | None,
+    status: str,
+    previous_status: str,
+    total_amount: Decimal,
+    warehouse_id: int | None = None,
+    **facts: Any,
 ) -> NewEvent:
     """An order moved on (or was partly shipped or returned: then the statuses may be equal)."""
     payload = {
@@ -48,4 +61,4 @@ def order_updated(
         "total_amount": total_amount,
         **facts,
     }
-    return NewEvent("order_updated", ORDERS, order_id, payload, owner_id=user_id)
+    return NewEvent("order_updated", ORDERS, order_id, payload, owner_id=user_id, warehouse_id=warehouse_id)

@@ -32,6 +32,9 @@ class Customer(models.Model):
 class Order(models.Model):
     """A sales order. Its total is what its lines say, fixed when it was placed."""
 
+    wall_columns = ("warehouse_id",)
+    wall_or_none = True
+
     class Channel(models.TextChoices):
         API = "api", "API"
         ADMIN = "admin", "Admin"
@@ -123,6 +126,9 @@ class Shipment(models.Model):
     Its lines are the movements of its operation (none when it held charges only).
     """
 
+    wall_columns = ("order__warehouse_id",)
+    wall_or_none = True
+
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")
     operation = models.OneToOneField(StockOperation, on_delete=models.PROTECT, null=True, blank=True)
@@ -141,6 +147,9 @@ class Return(models.Model):
     Nearly always of one order. A credit note from another system may match none: then it stands alone, known by its
     `external_reference`.
     """
+
+    wall_columns = ("order__warehouse_id",)
+    wall_or_none = True
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="returns")

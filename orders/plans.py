@@ -18,6 +18,7 @@ from inventory.services.levels import read_shelf
 from inventory.services.reservations import Demand, allocate, plan_token
 from orders.errors import EmptyOrder
 from orders.services import Item
+from workbox.core import walls
 
 ZERO = Decimal(0)
 
@@ -78,7 +79,11 @@ class Plan:
                     "available": line.available,
                     "short": line.short,
                     "earliest_on": line.earliest_on,
-                    "sources": [{"warehouse_id": one.warehouse_id, "quantity": one.quantity} for one in line.sources],
+                    "sources": [
+                        {"warehouse_id": one.warehouse_id, "quantity": one.quantity}
+                        for one in line.sources
+                        if not walls.hides(one.warehouse_id)
+                    ],
                 }
                 for line in self.lines
             ],
@@ -90,6 +95,7 @@ def plan_order(items: Sequence[Item], *, warehouse_id: int | None = None) -> Pla
 
     Raises EmptyOrder, ProductUnknown, Invalid (precision).
     """
+    ledger.refuse_foreign([warehouse_id])
     if not items:
         raise EmptyOrder("A plan needs at least one line.", fields={"items": ["must not be empty"]})
     shelf = read_shelf(item.product_id for item in items)

@@ -13,6 +13,7 @@ from accounts.models import User
 from inventory.queries import Difference
 from orders.models import Order, OrderLine
 from orders.states import SOLD, OrderStatus
+from workbox.core import walls
 from workbox.core.events import ORDERS
 from workbox.core.models import Event
 from workbox.core.numbers import as_quantity
@@ -50,6 +51,7 @@ def find_orders(wanted: OrderFilter) -> QuerySet[Order]:
     found = Order.objects.order_by(*wanted.order).filter(
         **{name: one for name, one in exact.items() if one is not None}
     )
+    found = walls.within(found, "warehouse_id", or_none=True)
     if wanted.owner_id is not None:
         found = found.filter(user_id=wanted.owner_id)
     if wanted.customer:
@@ -80,6 +82,7 @@ def find_sales(
     """The lines of orders that were sold (confirmed, shipped, delivered), newest first."""
     exact = {"product_id": product_id, "order__placed_at__gte": sold_from, "order__placed_at__lte": sold_to}
     found = OrderLine.objects.filter(order__status__in=sorted(SOLD)).order_by("-id")
+    found = walls.within(found, "order__warehouse_id", or_none=True)
     return found.filter(**{name: one for name, one in exact.items() if one is not None})
 
 

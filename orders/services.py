@@ -24,7 +24,7 @@ from orders.errors import EmptyOrder, IllegalTransition, OrderUnknown
 from orders.events import order_placed, order_updated
 from orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OrderStatus
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.db import as_utc, execute, insert_later, insert_rows, later, marks, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, as_money, as_quantity, plain
@@ -200,7 +200,12 @@ def _place(draft: _Draft) -> PlacedOrder:
         hold_expires_at = _hold(order_id, lines, draft.hold_minutes)
     news.append(
         order_placed(
-            order_id=order_id, user_id=draft.user_id, status=status.value, total_amount=total, items=_event_items(lines)
+            order_id=order_id,
+            user_id=draft.user_id,
+            status=status.value,
+            total_amount=total,
+            items=_event_items(lines),
+            warehouse_id=draft.warehouse_id,
         )
     )
     events.append(news)
@@ -252,7 +257,7 @@ def _check_items(draft: _Draft, shelf: Shelf) -> None:
 
 def _check_warehouse(warehouse_id: int) -> None:
     place = Warehouse.objects.filter(id=warehouse_id, is_active=True).first()
-    if place is None:
+    if place is None or walls.hides(warehouse_id):
         raise WarehouseUnknown(
             f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
         )
@@ -399,6 +404,7 @@ def _updated(before: PlacedOrder, status: str, **facts: Any) -> events.NewEvent:
         status=status,
         previous_status=before.status,
         total_amount=before.total_amount,
+        warehouse_id=before.warehouse_id,
         **facts,
     )
 
@@ -467,6 +473,7 @@ def ship_order(
     Raises OrderUnknown, IllegalTransition, Invalid (not on the order, more than open), InsufficientStock when the named
     warehouse holds less of the order than wanted.
     """
+    ledger.refuse_foreign([warehouse_id])
     before = _claim(order_id, allowed=CAN_SHIP, status=None, step="shipped", at="")
     shipping = _split_over_lines(before.lines, quantities, open_of=lambda line: line.quantity - line.shipped_quantity)
     posted = reservations.consume(
@@ -522,6 +529,7 @@ def return_order(
     keeps its status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped, more damaged than
     returned), WarehouseUnknown.
     """
+    ledger.refuse_foreign([warehouse_id, damaged_warehouse_id])
     before = _claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
     returning = _split_over_lines(
         before.lines, quantities, open_of=lambda line: line.shipped_quantity - line.returned_quantity

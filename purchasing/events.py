@@ -29,4 +29,4 @@ def purchase_order_updated(
         "expected_on": expected_on,
         **facts,
     }
-    return NewEvent("purchase_order_updated", PURCHASING, order_id, payload)
+    return NewEvent("purchase_order_updated", PURCHASING, order_id, payload, warehouse_id=warehouse_id)

@@ -130,6 +130,8 @@ class PriceBreak(models.Model):
 class PurchaseOrder(models.Model):
     """What we asked a vendor to bring into one warehouse. Edited while it is a draft, frozen when it is sent."""
 
+    wall_columns = ("warehouse_id",)
+
     id = models.BigAutoField(primary_key=True)
     vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="purchase_orders")
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="purchase_orders")
@@ -183,6 +185,8 @@ class PurchaseOrderLine(models.Model):
 
 class Receipt(models.Model):
     """Goods of one purchase order that came in one go; its lines are the movements of its operation."""
+
+    wall_columns = ("order__warehouse_id",)
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(PurchaseOrder, on_delete=models.PROTECT, related_name="receipts")

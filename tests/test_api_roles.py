@@ -30,6 +30,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "auth-me": {"GET": LOGGED_IN, "PATCH": LOGGED_IN},
     "users": {"GET": READERS, "POST": MANAGERS},
     "user": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "user-warehouses": {"GET": READERS, "PUT": MANAGERS},
     "health": {"GET": EVERYBODY},
     "health-live": {"GET": EVERYBODY},
     "health-ready": {"GET": EVERYBODY},

@@ -193,6 +193,7 @@ async def test_a_slow_reader_is_closed_and_the_queue_stays_bounded(make_user: Ma
 
     class Anybody:
         id = 1
+        warehouses = None
 
         def can(self, capability: str) -> bool:
             return True
@@ -220,6 +221,7 @@ async def test_frames_pushed_while_the_network_is_slow_keep_their_order() -> Non
 
     class Anybody:
         id = 1
+        warehouses = None
 
         def can(self, capability: str) -> bool:
             return True

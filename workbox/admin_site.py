@@ -10,7 +10,7 @@ from django.urls import reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from workbox.core import context
+from workbox.core import context, walls
 
 # Group → (title, icon, app_model) or (title, icon, url): the sidebar shows what the role may see.
 SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
@@ -123,6 +123,13 @@ def _may_see(request: HttpRequest, target: str) -> bool:
     return request.user.has_perm(f"{app}.view_{model}")
 
 
+def _rendered(response: Any) -> Any:
+    """The answer, with its page made now: templates read rows, and behind the asker's walls they shall."""
+    if walls.own() is not None and hasattr(response, "render") and not response.is_rendered:
+        response.render()
+    return response
+
+
 class LoginForm(AuthenticationForm):
     """Staff log in with user name or e-mail address."""
 
@@ -157,7 +164,8 @@ class WorkBoxAdminSite(UnfoldAdminSite):
         def acted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             token = context.actor_id.set(request.user.pk)
             try:
-                return view(request, *args, **kwargs)
+                with walls.seen_by(getattr(request.user, "warehouses", None)):
+                    return _rendered(view(request, *args, **kwargs))
             finally:
                 context.actor_id.reset(token)
 

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from insights.queries import live_orders, live_products
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.api import error_response
 from workbox.core.errors import TooManyRequests
 from workbox.core.numbers import to_json
@@ -24,6 +24,12 @@ SEARCH_LENGTH_MAX = 100
 def _is_staff(request: HttpRequest) -> bool:
     user = request.user
     return bool(user.is_active and user.is_staff)
+
+
+def _walls_of(request: HttpRequest) -> frozenset[int] | None:
+    user: Any = request.user
+    found: frozenset[int] | None = user.warehouses
+    return found
 
 
 def _snapshot(search: str = "") -> dict[str, Any]:
@@ -44,7 +50,9 @@ def live(request: HttpRequest) -> HttpResponse:
     """Stock and orders as they move; the page itself is a snapshot, `live.js` keeps it true."""
     if not _is_staff(request):
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
-    begin = _snapshot() | {
+    with walls.seen_by(_walls_of(request)):
+        found = _snapshot()
+    begin = found | {
         "rows_url": reverse("live-rows"),
         "login_url": f"{reverse('admin:login')}?next={reverse('live')}",
         "product_url": reverse("admin:inventory_product_change", args=[0]),
@@ -61,7 +69,9 @@ def live_rows(request: HttpRequest) -> HttpResponse:
     """A fresh snapshot for the live page, optionally of the products that match `q`."""
     if not _is_staff(request):
         return JsonResponse({"error": "not_authenticated", "detail": "Log in again."}, status=401)
-    return HttpResponse(to_json(_snapshot(request.GET.get("q", "").strip())), content_type="application/json")
+    with walls.seen_by(_walls_of(request)):
+        found = _snapshot(request.GET.get("q", "").strip())
+    return HttpResponse(to_json(found), content_type="application/json")
 
 
 def locked_out(

@@ -119,6 +119,14 @@ class UserWriteSerializer(serializers.Serializer[Any]):
     is_active = serializers.BooleanField(required=False)
 
 
+class WarehousesSerializer(serializers.Serializer[Any]):
+    """The warehouses an account is bound to; empty: all of them."""
+
+    warehouse_ids = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), allow_empty=True
+    )
+
+
 class UserCreateSerializer(serializers.Serializer[Any]):
     """A new account made by staff; without a password none can be used until one is set."""
 

@@ -15,4 +15,5 @@ urlpatterns = [
     route("auth/me", views.MeView.as_view(), "auth-me"),
     route("users", views.UsersView.as_view(), "users"),
     route(r"users/(?P<user_id>[0-9]{1,18})", views.UserView.as_view(), "user"),
+    route(r"users/(?P<user_id>[0-9]{1,18})/warehouses", views.UserWarehousesView.as_view(), "user-warehouses"),
 ]

@@ -23,6 +23,7 @@ from accounts.api.serializers import (
     UserCreateSerializer,
     UserSerializer,
     UserWriteSerializer,
+    WarehousesSerializer,
 )
 from accounts.capabilities import USERS_READ, USERS_WRITE
 from accounts.models import User
@@ -326,6 +327,38 @@ class UserView(AccountView):
         """Deactivate a user."""
         services.deactivate(_who(request), user_id=int(user_id))
         return HttpResponse(status=204)
+
+
+class UserWarehousesView(AccountView):
+    """Which warehouses an account is bound to."""
+
+    required_capabilities = {"GET": USERS_READ, "PUT": USERS_WRITE}
+
+    @extend_schema(
+        summary="Get a user's warehouses",
+        description="An empty list: the account sees all warehouses.",
+        responses={200: WarehousesSerializer},
+        examples=[_answered({"warehouse_ids": [1]})],
+    )
+    def get(self, request: Request, user_id: str) -> HttpResponse:
+        """Get a user's warehouses."""
+        return conditional(request, to_json({"warehouse_ids": services.memberships(int(user_id))}))
+
+    @extend_schema(
+        summary="Bind a user to warehouses",
+        description=(
+            "Staff only. From now on the account sees and moves stock in these warehouses alone, in API, admin, live "
+            "stream and exports; another warehouse's ids answer 404. An empty list lifts the binding."
+        ),
+        request=WarehousesSerializer,
+        responses={200: WarehousesSerializer},
+        examples=[_asked({"warehouse_ids": [1]}), _answered({"warehouse_ids": [1]})],
+    )
+    def put(self, request: Request, user_id: str) -> HttpResponse:
+        """Bind a user to warehouses."""
+        given = _read(WarehousesSerializer, request)
+        bound = services.bind(_who(request), user_id=int(user_id), warehouse_ids=given["warehouse_ids"])
+        return json_response({"warehouse_ids": bound})
 
 
 def _who(request: Request) -> Principal:

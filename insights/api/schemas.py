@@ -363,7 +363,7 @@ class ExplainedIncomingShape(Shape):
 class EquationPartShape(Shape):
     """One signed part of the sum."""
 
-    part = s.ChoiceField(choices=["on_hand", "order", "transfer"])
+    part = s.ChoiceField(choices=["on_hand", "order", "transfer", "elsewhere"])
     what = s.CharField()
     quantity = s.FloatField()
 

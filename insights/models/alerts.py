@@ -51,6 +51,9 @@ class Alert(models.Model):
     database lets one alert per subject be open.
     """
 
+    wall_columns = ("warehouse_id",)
+    wall_or_none = True
+
     class Resolution(models.TextChoices):
         BY_HAND = "by_hand", "By hand"
         AUTO = "auto", "Automatically"

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
@@ -24,6 +24,7 @@ from workbox.core.admin import (
     DayRangeFilter,
     Dialog,
     NumberSearch,
+    PlaceFilter,
     ServiceAdmin,
     acting,
     moment_text,
@@ -99,7 +100,7 @@ class StockCountAdmin(NumberSearch, ServiceAdmin):
     list_select_related = ["warehouse", "opened_by"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
-        ("warehouse", RelatedDropdownFilter),
+        ("warehouse", PlaceFilter),
         ("opened_at", DayRangeFilter),
     ]
     search_fields = ["notes", "lines__product__sku"]

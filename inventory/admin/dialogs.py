@@ -7,12 +7,19 @@ from django import forms
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from inventory.models import Product, StockLevel, StockOperation, Warehouse
+from workbox.core import walls
 from workbox.core.admin import Dialog, quantity_text, row_or_404
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
 
 class WarehouseChoice(forms.ModelChoiceField):
-    """Warehouses by name."""
+    """Warehouses by name, those inside the asker's walls: every form gets a copy of its own."""
+
+    def __deepcopy__(self, memo: Any) -> "WarehouseChoice":
+        copied: WarehouseChoice = super().__deepcopy__(memo)
+        if copied.queryset is not None:
+            copied.queryset = walls.of(copied.queryset)
+        return copied
 
     def label_from_instance(self, warehouse: Any) -> str:
         """`Main store (MAIN)`."""
@@ -43,7 +50,8 @@ class ProductDialog(Dialog):
         super().__init__(*args, **kwargs)
         self.product = row_or_404(Product.objects.select_related("stock", "unit"), self.object_id)
         self.levels = {
-            row.warehouse_id: row for row in StockLevel.objects.filter(product=self.product).select_related("warehouse")
+            row.warehouse_id: row
+            for row in walls.of(StockLevel.objects.filter(product=self.product)).select_related("warehouse")
         }
 
     def summary(self) -> str:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from inventory.models import Product, Reservation, StockLevel, StockMovement
 from inventory.queries import history_rows
+from workbox.core import walls
 from workbox.core.admin import holders, moment_text, money_text, quantity_text, signed_text
 
 MOVEMENTS_SHOWN = 20
@@ -24,7 +25,7 @@ def product_panels(product: Product) -> dict[str, Any]:
 
 def _stock(product: Product) -> dict[str, Any]:
     levels = (
-        StockLevel.objects.filter(product=product)
+        walls.of(StockLevel.objects.filter(product=product))
         .select_related("warehouse")
         .order_by("warehouse__priority", "warehouse_id")
     )
@@ -51,7 +52,7 @@ def _stock(product: Product) -> dict[str, Any]:
 
 def _promises(product: Product) -> list[dict[str, Any]]:
     rows = list(
-        Reservation.objects.filter(level__product=product, quantity__gt=0)
+        walls.of(Reservation.objects.filter(level__product=product, quantity__gt=0))
         .select_related("level__warehouse")
         .order_by("-id")[:PROMISES_SHOWN]
     )
@@ -70,7 +71,9 @@ def _promises(product: Product) -> list[dict[str, Any]]:
 
 def _movements(product: Product) -> list[dict[str, Any]]:
     ids = list(
-        StockMovement.objects.filter(product=product).order_by("-id").values_list("id", flat=True)[:MOVEMENTS_SHOWN]
+        walls.of(StockMovement.objects.filter(product=product))
+        .order_by("-id")
+        .values_list("id", flat=True)[:MOVEMENTS_SHOWN]
     )
     labels = dict(StockMovement._meta.get_field("movement_type").flatchoices)
     return [

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -15,11 +15,13 @@ from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
 from inventory.admin.dialogs import ReverseDialog
 from inventory.models import CostChange, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import catalog, ledger
+from workbox.core import walls
 from workbox.core.admin import (
     DayRangeFilter,
     Dialog,
     NamedFilter,
     NumberSearch,
+    PlaceFilter,
     ReadOnlyAdmin,
     ServiceAdmin,
     acting,
@@ -154,7 +156,7 @@ class StockLevelAdmin(ReadOnlyAdmin):
     ]
     list_display_links = ["shown_on_hand"]
     list_select_related = ["product", "warehouse"]
-    list_filter = [LevelStateFilter, ("warehouse", RelatedDropdownFilter), ("product", AutocompleteSelectFilter)]
+    list_filter = [LevelStateFilter, ("warehouse", PlaceFilter), ("product", AutocompleteSelectFilter)]
     search_fields = ["product__sku", "product__name"]
     search_help_text = "SKU or product name"
     ordering = ["id"]
@@ -208,7 +210,7 @@ class StockOperationAdmin(NumberSearch, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockOperation]:
         """With the number of lines; the count runs for the page's rows only."""
-        lines = StockMovement.objects.filter(operation=OuterRef("pk")).order_by().values("operation")
+        lines = walls.of(StockMovement.objects.filter(operation=OuterRef("pk"))).order_by().values("operation")
         return (
             super()
             .get_queryset(request)
@@ -242,7 +244,7 @@ class StockOperationAdmin(NumberSearch, ReadOnlyAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The operation with its movements."""
-        rows = StockMovement.objects.filter(operation_id=int(object_id) if object_id.isdecimal() else 0)
+        rows = walls.of(StockMovement.objects.filter(operation_id=int(object_id) if object_id.isdecimal() else 0))
         lines = [
             {
                 "product": str(line.product),
@@ -349,7 +351,7 @@ class StockMovementAdmin(ReadOnlyAdmin):
     list_select_related = ["product", "warehouse", "operation__actor"]
     list_filter = [
         ("movement_type", ChoicesDropdownFilter),
-        ("warehouse", RelatedDropdownFilter),
+        ("warehouse", PlaceFilter),
         ("product", AutocompleteSelectFilter),
         ("created_at", DayRangeFilter),
     ]
@@ -433,7 +435,7 @@ class ReservationAdmin(NumberSearch, ReadOnlyAdmin):
 
     list_display = ["id", "holder", "product_link", "warehouse", "shown_quantity", "created_at"]
     list_select_related = ["level__product", "level__warehouse"]
-    list_filter = [PromiseFilter, ("level__warehouse", RelatedDropdownFilter), ("created_at", DayRangeFilter)]
+    list_filter = [PromiseFilter, ("level__warehouse", PlaceFilter), ("created_at", DayRangeFilter)]
     search_fields = ["level__product__sku", "level__product__name"]
     number_fields = ("holder_id",)
     exact_fields = ("level__product__sku",)

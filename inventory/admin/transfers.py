@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
@@ -28,6 +28,7 @@ from workbox.core.admin import (
     Holder,
     NamedFilter,
     NumberSearch,
+    PlaceFilter,
     ServiceAdmin,
     acting,
     moment_text,
@@ -160,8 +161,8 @@ class TransferAdmin(NumberSearch, ServiceAdmin):
     list_filter = [
         TransferStageFilter,
         ("status", ChoicesDropdownFilter),
-        ("from_warehouse", RelatedDropdownFilter),
-        ("to_warehouse", RelatedDropdownFilter),
+        ("from_warehouse", PlaceFilter),
+        ("to_warehouse", PlaceFilter),
         ("created_at", DayRangeFilter),
     ]
     search_fields = ["=reference", "lines__product__sku", "notes"]

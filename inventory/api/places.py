@@ -19,6 +19,7 @@ from inventory.api.schemas import (
 )
 from inventory.models import Category, UnitOfMeasure, Warehouse
 from inventory.services import catalog
+from workbox.core import walls
 from workbox.core.api import ApiView, Page, check_if_match, conditional, read_object, read_page
 from workbox.core.db import transact
 from workbox.core.errors import NotFound, RuleViolation
@@ -85,6 +86,12 @@ def rows_in_order(model: type[models.Model], names: tuple[str, ...]) -> Callable
     return rows
 
 
+def seen(model: type[models.Model]) -> models.QuerySet[Any]:
+    """The rows the asker may know of: of warehouses those inside their walls."""
+    found = model._base_manager.all()
+    return walls.within(found, "id") if model is Warehouse else found
+
+
 class PlainListView(ApiView):
     """All rows of a small table; subclasses say which, and how a body is read."""
 
@@ -96,7 +103,7 @@ class PlainListView(ApiView):
 
     def found(self, query: Query) -> models.QuerySet[Any]:
         """What the list shows."""
-        return self.model._base_manager.order_by(*self.order)
+        return seen(self.model).order_by(*self.order)
 
     def listed(self, request: Request) -> HttpResponse:
         """One page."""
@@ -125,7 +132,7 @@ class PlainView(ApiView):
 
     def fetched(self, request: Request, row_id: int) -> HttpResponse:
         """The row."""
-        row = self.model._base_manager.filter(pk=row_id).first()
+        row = seen(self.model).filter(pk=row_id).first()
         if row is None:
             raise NotFound(f"There is no {self.model._meta.verbose_name} {row_id}.")
         return conditional(request, to_json(row_body(row, self.names)))
@@ -134,7 +141,7 @@ class PlainView(ApiView):
         """The row with new values."""
 
         def work() -> tuple[int, Any]:
-            row = locked(self.model._base_manager.all(), row_id)
+            row = locked(seen(self.model), row_id)
             check_if_match(request, lambda: row_body(row, self.names))
             self.apply(row, values)
             return 200, row_body(row, self.names)
@@ -274,7 +281,7 @@ class WarehouseView(PlainView):
         """Close a warehouse."""
 
         def work() -> None:
-            row = locked(Warehouse.objects.all(), int(warehouse_id))
+            row = locked(seen(Warehouse), int(warehouse_id))
             check_if_match(request, lambda: row_body(row, self.names))
             catalog.close_warehouse(row.pk)
 

@@ -12,6 +12,7 @@ from inventory.api.schemas import ThresholdShape, ThresholdsWriteShape
 from inventory.errors import ProductUnknown
 from inventory.models import Product, StockLevel
 from inventory.services import catalog
+from workbox.core import walls
 from workbox.core.api import ApiView, conditional, read_object
 from workbox.core.numbers import to_json
 from workbox.core.reading import Fields
@@ -72,7 +73,7 @@ def threshold_rows(product_id: int) -> list[dict[str, Any]]:
     """The warehouses with a threshold of their own for the product. Raises ProductUnknown."""
     if not Product.objects.filter(id=product_id).exists():
         raise ProductUnknown(f"There is no product {product_id}.")
-    rows = StockLevel.objects.filter(product_id=product_id, reorder_threshold__isnull=False)
+    rows = walls.of(StockLevel.objects.filter(product_id=product_id, reorder_threshold__isnull=False))
     return [
         {
             "warehouse_id": row.warehouse_id,

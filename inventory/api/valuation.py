@@ -12,6 +12,7 @@ from inventory.api.schemas import ValuationShape
 from inventory.errors import WarehouseUnknown
 from inventory.models import Warehouse
 from inventory.queries.valuation import Worth, valuation_rows, valuation_totals
+from workbox.core import walls
 from workbox.core.api import ApiView, Page, conditional, page_body, read_window
 from workbox.core.numbers import to_json
 from workbox.core.reading import Query
@@ -56,7 +57,7 @@ class ValuationView(ApiView):
         place = query.identifier("warehouse_id")
         wanted = Worth(moment, place, query.text("category", max_length=CATEGORY_LENGTH))
         query.check()
-        if place is not None and not Warehouse.objects.filter(id=place).exists():
+        if place is not None and not walls.within(Warehouse.objects.filter(id=place), "id").exists():
             raise WarehouseUnknown(f"There is no warehouse {place}.")
         offset, limit = read_window(request.GET)
         totals = valuation_totals(wanted)

@@ -19,6 +19,8 @@ from workbox.core.fields import QuantityField
 class StockCount(models.Model):
     """One round of counting in one warehouse; while it is open and blind nobody is shown what the books say."""
 
+    wall_columns = ("warehouse_id",)
+
     class Status(models.TextChoices):
         OPEN = "open", "Open"
         CLOSED = "closed", "Closed"

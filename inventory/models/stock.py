@@ -42,6 +42,8 @@ OUTBOUND_TYPES = frozenset({MovementType.SALE, MovementType.DAMAGED, MovementTyp
 class Warehouse(models.Model):
     """A place that holds stock. Orders are filled from sellable warehouses, lowest `priority` number first."""
 
+    wall_columns = ("id",)
+
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(max_length=100, unique=True)
     code = models.CharField(max_length=20, unique=True)
@@ -62,6 +64,8 @@ class Warehouse(models.Model):
 
 class StockLevel(models.Model):
     """One product in one warehouse: what is physically there and how much of it is promised."""
+
+    wall_columns = ("warehouse_id",)
 
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="levels")
@@ -147,6 +151,8 @@ class ProductStock(models.Model):
 class StockOperation(AppendOnly):
     """One business act on the ledger: who did it, why, and under which reference. Never edited, never deleted."""
 
+    wall_columns = ("movements__warehouse_id",)
+
     class Kind(models.TextChoices):
         OPENING = "opening", "Opening stock"
         MOVEMENT = "movement", "Movement"
@@ -182,6 +188,8 @@ class StockOperation(AppendOnly):
 
 class StockMovement(AppendOnly):
     """One immutable signed line of an operation. `balance_after` is the level's on-hand right after it."""
+
+    wall_columns = ("warehouse_id",)
 
     id = models.BigAutoField(primary_key=True)
     operation = models.ForeignKey(StockOperation, on_delete=models.PROTECT, related_name="movements")
@@ -228,6 +236,8 @@ class StockMovement(AppendOnly):
 class CostChange(AppendOnly):
     """A product's average cost from a moment on, and the movement that made it. Never edited, never deleted."""
 
+    wall_columns = ("movement__warehouse_id",)
+
     id = models.BigAutoField(primary_key=True)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="cost_changes", db_index=False)
     movement = models.OneToOneField(StockMovement, on_delete=models.PROTECT, related_name="cost_change")
@@ -251,6 +261,8 @@ class CostChange(AppendOnly):
 
 class Reservation(models.Model):
     """How much of one level is promised to one holder (an order line). `quantity` is what is still open."""
+
+    wall_columns = ("level__warehouse_id",)
 
     class Holder(models.TextChoices):
         ORDER_LINE = "order_line", "Order line"

@@ -19,6 +19,8 @@ from workbox.core.fields import QuantityField
 class Transfer(models.Model):
     """One act of moving goods between two warehouses."""
 
+    wall_columns = ("from_warehouse_id", "to_warehouse_id")
+
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
         IN_TRANSIT = "in_transit", "In transit"

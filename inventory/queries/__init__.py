@@ -21,6 +21,7 @@ from inventory.models import (
     TransferLine,
 )
 from inventory.queries.moments import levels_at, levels_then, moved_since
+from workbox.core import walls
 from workbox.core.cache import keep, kept, versions
 from workbox.core.db import as_utc, execute, marks
 from workbox.core.events import CATALOG
@@ -386,14 +387,15 @@ def product_detail(product_id: int) -> dict[str, Any] | None:
     rows = product_rows([product_id])
     if not rows:
         return None
+    place, mine = walls.clause("l.warehouse_id")
     levels = read(
-        "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved,"
+        "SELECT l.warehouse_id, w.name, w.is_sellable, l.on_hand, l.reserved,"  # noqa: S608  (only placeholders)
         " (SELECT COALESCE(SUM(x.quantity), 0) FROM inventory_transfer t JOIN inventory_transferline x"
         "  ON x.transfer_id = t.id WHERE t.status = 'in_transit' AND t.to_warehouse_id = l.warehouse_id"
         "  AND x.product_id = l.product_id)"
         " FROM inventory_stocklevel l JOIN inventory_warehouse w ON w.id = l.warehouse_id"
-        " WHERE l.product_id = %s ORDER BY w.priority, w.id",
-        [product_id],
+        f" WHERE l.product_id = %s{place} ORDER BY w.priority, w.id",
+        [product_id, *mine],
     ).fetchall()
     rows[0]["stock_by_warehouse"] = [
         {
@@ -433,7 +435,7 @@ def product_rows_at(ids: Sequence[int], moment: datetime) -> list[dict[str, Any]
                     "available": None,
                     "in_transit": None,
                 }
-                for place in places[row["id"]]
+                for place in walls.rows_inside(places[row["id"]])
             ],
         }
         for row in product_rows(ids)
@@ -505,6 +507,7 @@ def find_transfers(wanted: TransferFilter) -> QuerySet[Transfer]:
     found = Transfer.objects.order_by(*wanted.order).filter(
         **{name: one for name, one in exact.items() if one is not None}
     )
+    found = walls.within(found, "from_warehouse_id", "to_warehouse_id")
     if wanted.product_id is not None:
         found = found.filter(lines__product_id=wanted.product_id)
     if wanted.search:
@@ -556,6 +559,7 @@ def find_counts(wanted: CountFilter) -> QuerySet[StockCount]:
     found = StockCount.objects.order_by(*wanted.order).filter(
         **{name: one for name, one in exact.items() if one is not None}
     )
+    found = walls.within(found, "warehouse_id")
     if wanted.product_id is not None:
         found = found.filter(lines__product_id=wanted.product_id)
     if wanted.search:
@@ -581,7 +585,9 @@ def count_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
         "updated_at": "updated_at",
         "line_count": "line_count",
     }
-    found = StockCount.objects.filter(id__in=ids).order_by().annotate(line_count=Count("lines"))
+    found = walls.within(StockCount.objects.filter(id__in=ids).order_by(), "warehouse_id").annotate(
+        line_count=Count("lines")
+    )
     by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in found.values_list(*columns.values())}
     return [by_id[one] for one in ids if one in by_id]
 
@@ -638,7 +644,7 @@ class MovementFilter:
 
 def find_movements(wanted: MovementFilter) -> QuerySet[StockMovement]:
     """The movements of a filter; `search` looks in product, SKU, warehouse, reference and reason, in any case."""
-    found = StockMovement.objects.order_by("-id" if wanted.newest_first else "id")
+    found: QuerySet[StockMovement] = StockMovement.objects.order_by("-id" if wanted.newest_first else "id")
     exact = {
         "product_id": wanted.product_id,
         "warehouse_id": wanted.warehouse_id,
@@ -647,7 +653,9 @@ def find_movements(wanted: MovementFilter) -> QuerySet[StockMovement]:
         "created_at__gte": wanted.created_from,
         "created_at__lte": wanted.created_to,
     }
-    found = found.filter(**{column: value for column, value in exact.items() if value is not None})
+    found = walls.within(found, "warehouse_id").filter(
+        **{column: value for column, value in exact.items() if value is not None}
+    )
     if wanted.search:
         text = wanted.search
         found = found.filter(
@@ -663,7 +671,8 @@ def find_movements(wanted: MovementFilter) -> QuerySet[StockMovement]:
 def movement_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """These movements under their public names, in the order of `ids`; `total_cost` is unit cost × quantity moved."""
     by_id = {}
-    for row in StockMovement.objects.filter(id__in=ids).order_by().values_list(*_MOVEMENT_COLUMNS.values()):
+    found = walls.within(StockMovement.objects.filter(id__in=ids).order_by(), "warehouse_id")
+    for row in found.values_list(*_MOVEMENT_COLUMNS.values()):
         shown = by_id[row[0]] = dict(zip(_MOVEMENT_COLUMNS, row, strict=True))
         cost = shown["unit_cost"]
         shown["total_cost"] = None if cost is None else cost * abs(shown["quantity"])
@@ -732,12 +741,26 @@ def find_operations(wanted: OperationFilter) -> QuerySet[StockOperation]:
     )
     moved = {"product_id": wanted.product_id, "warehouse_id": wanted.warehouse_id}
     narrow = {name: one for name, one in moved.items() if one is not None}
-    return found.filter(id__in=StockMovement.objects.filter(**narrow).values("operation_id")) if narrow else found
+    if not narrow:
+        return operations_seen(found)
+    moves = walls.within(StockMovement.objects.filter(**narrow), "warehouse_id")
+    return found.filter(id__in=moves.values("operation_id"))
+
+
+def operations_seen(found: QuerySet[StockOperation]) -> QuerySet[StockOperation]:
+    """Those operations that moved anything inside the asker's walls."""
+    if walls.own() is None:
+        return found
+    return found.filter(id__in=walls.within(StockMovement.objects.all(), "warehouse_id").values("operation_id"))
 
 
 def operation_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """These operations as lists show them, in the order of `ids`: how many movements instead of which."""
-    found = StockOperation.objects.filter(id__in=ids).order_by().annotate(movement_count=Count("movements"))
+    found = (
+        StockOperation.objects.filter(id__in=ids)
+        .order_by()
+        .annotate(movement_count=Count("movements", filter=walls.inside("movements__warehouse_id") or None))
+    )
     columns = [*_OPERATION_COLUMNS, "movement_count"]
     rows = found.values_list(*_OPERATION_COLUMNS.values(), "movement_count")
     by_id = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
@@ -746,7 +769,11 @@ def operation_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
 
 def operation_detail(operation_id: int) -> dict[str, Any] | None:
     """One stock operation with its movements, or None; `reversed_by` is the operation that undid it, if any did."""
-    row = StockOperation.objects.filter(id=operation_id).values_list(*_OPERATION_COLUMNS.values()).first()
+    row = (
+        operations_seen(StockOperation.objects.filter(id=operation_id))
+        .values_list(*_OPERATION_COLUMNS.values())
+        .first()
+    )
     if row is None:
         return None
     ids = StockMovement.objects.filter(operation_id=operation_id).order_by("id").values_list("id", flat=True)

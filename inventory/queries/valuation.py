@@ -6,6 +6,7 @@ from typing import Any
 
 from inventory.average import as_cost
 from inventory.queries.moments import levels_then
+from workbox.core import walls
 from workbox.core.db import utc_text
 from workbox.core.numbers import as_money, as_quantity
 from workbox.core.replica import read
@@ -63,6 +64,8 @@ def _valued(wanted: Worth) -> tuple[str, list[Any]]:
     if wanted.category:
         where, more = " AND LOWER(g.name) = LOWER(%s)", [wanted.category]
     place, there = ("", []) if wanted.warehouse_id is None else (" WHERE x.warehouse_id = %s", [wanted.warehouse_id])
+    mine, own = walls.clause("x.warehouse_id", before=" AND " if place else " WHERE ")
+    place, there = place + mine, [*there, *own]
     costs = (
         "SELECT n.product_id, MAX(c.id) AS id FROM (SELECT product_id, MAX(effective_at) AS since"
         " FROM inventory_costchange WHERE effective_at <= %s GROUP BY product_id) n"

@@ -26,7 +26,7 @@ from inventory.models import (
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
 from inventory.services.levels import Shelf, ensure_levels, hold, make_totals, read_shelf
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.db import execute, in_parts, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Conflict, Invalid, RuleViolation
 
@@ -178,7 +178,9 @@ def set_thresholds(product_id: int, *, thresholds: Mapping[int, Decimal | None])
     Who watches stock hears of it in the same transaction. Raises ProductUnknown, WarehouseUnknown.
     """
     lock_stock(product_id)
-    known = set(Warehouse.objects.filter(id__in=list(thresholds), is_active=True).values_list("id", flat=True))
+    known = set(
+        walls.of(Warehouse.objects.filter(id__in=list(thresholds), is_active=True)).values_list("id", flat=True)
+    )
     if missing := sorted(set(thresholds) - known):
         raise WarehouseUnknown(
             f"There is no open warehouse {', '.join(map(str, missing))}.",

@@ -18,7 +18,7 @@ from inventory.queries import balances_when_counted
 from inventory.services import ledger
 from inventory.services.ledger import Movement
 from inventory.services.levels import Shelf, hold, read_shelf
-from workbox.core import context
+from workbox.core import context, walls
 from workbox.core.db import as_utc, execute, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Conflict, Invalid, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, as_quantity
@@ -76,7 +76,7 @@ class Counted:
 @transactional
 def open_count(warehouse_id: int, *, is_blind: bool = False, notes: str = "", actor_id: int | None = None) -> Counted:
     """A new count of a warehouse, ready to record; several may be open at once. Raises WarehouseUnknown."""
-    if not Warehouse.objects.filter(id=warehouse_id, is_active=True).exists():
+    if not walls.within(Warehouse.objects.filter(id=warehouse_id, is_active=True), "id").exists():
         raise WarehouseUnknown(
             f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
         )
@@ -212,9 +212,10 @@ def _moved_on(count_id: int, old: Status, moment: datetime, *, to: Status | None
     now = utc_text(moment)
     ending = ", status = %s, closed_at = %s, closed_by_id = %s" if to else ""
     values = [to.value, now, by or context.actor_id.get()] if to else []
+    place, mine = walls.clause("warehouse_id")
     changed = execute(
-        f"UPDATE inventory_stockcount SET updated_at = %s{ending} WHERE id = %s AND status = %s",  # noqa: S608  (our names)
-        [now, *values, count_id, old.value],
+        f"UPDATE inventory_stockcount SET updated_at = %s{ending} WHERE id = %s AND status = %s{place}",  # noqa: S608  (our names)
+        [now, *values, count_id, old.value, *mine],
     )
     return bool(changed.rowcount == 1)
 
@@ -240,14 +241,15 @@ def read_counts(count_ids: Iterable[int]) -> list[Counted]:
     ids = list(count_ids)
     if not ids:
         return []
+    place, mine = walls.clause("c.warehouse_id")
     rows = execute(
         "SELECT c.id, c.warehouse_id, w.name, c.status, c.is_blind, c.notes, c.operation_id, c.opened_by_id,"  # noqa: S608  (only placeholders)
         " c.closed_by_id, c.opened_at, c.closed_at, c.updated_at,"
         " l.product_id, p.sku, p.name, l.counted_quantity, l.counted_at, l.recorded_by_id, l.expected_quantity,"
         " l.variance FROM inventory_stockcount c JOIN inventory_warehouse w ON w.id = c.warehouse_id"
         " LEFT JOIN inventory_countline l ON l.count_id = c.id LEFT JOIN inventory_product p ON p.id = l.product_id"
-        f" WHERE c.id IN ({marks(len(ids))}) ORDER BY c.id, l.id",
-        ids,
+        f" WHERE c.id IN ({marks(len(ids))}){place} ORDER BY c.id, l.id",
+        [*ids, *mine],
     ).fetchall()
     heads: dict[int, Sequence[Any]] = {}
     lines: dict[int, list[CountedLine]] = {}

@@ -20,6 +20,7 @@ from inventory.models import (
     StockOperation,
     Warehouse,
 )
+from inventory.queries import operations_seen
 from inventory.services.costs import Valued, follow
 from inventory.services.holds import has_expired, release_expired
 from inventory.services.levels import (
@@ -34,7 +35,7 @@ from inventory.services.levels import (
     hold,
     read_shelf,
 )
-from workbox.core import context
+from workbox.core import context, walls
 from workbox.core.db import TryAgain, in_parts, insert_rows, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
@@ -43,6 +44,8 @@ ZERO = Decimal(0)
 PRODUCTS_AT_ONCE = 500  # the CASE of a changing statement is searched once per row: its cost grows with the square
 MOVEMENTS_AT_ONCE = 2000
 Kind = StockOperation.Kind
+# Acts of a person on a place they name. Orders ship from anywhere, and documents have walls of their own.
+OWN_KINDS = frozenset({Kind.OPENING, Kind.MOVEMENT, Kind.ADJUSTMENT, Kind.REVERSAL, Kind.COUNT, Kind.IMPORT})
 _OPERATION_COLUMNS = (
     "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at",
 )  # fmt: skip
@@ -134,6 +137,8 @@ def post(
     nothing of it), and InsufficientStock with every short product when unpromised stock would fall below zero. Runs in
     its caller's transaction or one of its own.
     """
+    if kind in OWN_KINDS:
+        refuse_foreign(line.warehouse_id for line in movements)
     shelf = _shelf_for(movements)
     if kind in (Kind.MOVEMENT, Kind.ADJUSTMENT):
         _refuse_retired(shelf)
@@ -186,6 +191,7 @@ def post_past(operations: Sequence[PastOperation], *, actor_id: int | None = Non
     does, except that a retired product's past may be recorded.
     """
     lines = [line for operation in operations for line in operation.movements]
+    refuse_foreign(line.warehouse_id for line in lines)
     shelf = _shelf_for(lines)
     moments = [operation.occurred_at for operation in operations for _ in operation.movements]
     after = _change(_deltas(lines, shelf, {}), _spans(lines, shelf, moments))
@@ -281,8 +287,19 @@ def _check_warehouses(warehouse_ids: Iterable[int]) -> None:
     wanted = set(warehouse_ids)
     found = set(Warehouse.objects.filter(id__in=wanted, is_active=True).values_list("id", flat=True))
     if wanted - found:
-        missing = ", ".join(map(str, sorted(wanted - found)))
-        raise WarehouseUnknown(f"There is no open warehouse {missing}.", fields={"warehouse_id": ["unknown warehouse"]})
+        raise _unknown(sorted(wanted - found))
+
+
+def refuse_foreign(warehouse_ids: Iterable[int | None]) -> None:
+    """Raise WarehouseUnknown, as for one there is not, when a named warehouse is outside the asker's walls."""
+    outside = walls.foreign(warehouse_ids)
+    if outside:
+        raise _unknown(outside)
+
+
+def _unknown(warehouse_ids: Sequence[int]) -> WarehouseUnknown:
+    missing = ", ".join(map(str, warehouse_ids))
+    return WarehouseUnknown(f"There is no open warehouse {missing}.", fields={"warehouse_id": ["unknown warehouse"]})
 
 
 def _deltas(movements: Sequence[Movement], shelf: Shelf, consuming: Mapping[int, Decimal]) -> dict[int, Delta]:
@@ -384,8 +401,15 @@ def _has_value(line: Movement) -> bool:
 
 
 def default_warehouse() -> Warehouse:
-    """Where stock goes when nobody names a place: the open, sellable warehouse with the lowest priority number."""
-    found = Warehouse.objects.filter(is_active=True, is_sellable=True).order_by("priority", "id").first()
+    """Where stock goes when nobody names a place: the open, sellable warehouse with the lowest priority number.
+
+    Of those inside the asker's walls; who has only places that do not sell gets the first of these.
+    """
+    if walls.own() is None:
+        found = Warehouse.objects.filter(is_active=True, is_sellable=True).order_by("priority", "id").first()
+    else:
+        mine = walls.within(Warehouse.objects.filter(is_active=True), "id")
+        found = mine.order_by("-is_sellable", "priority", "id").first()
     if found is None:
         raise RuleViolation(
             "There is no sellable warehouse yet; create one first (POST /api/v1/warehouses/).", code="no_warehouse"
@@ -428,6 +452,7 @@ def set_quantity(
     the default warehouse. `compare_quantity` is the number the caller decided on: PreconditionFailed (412) when it has
     moved. Returns None when nothing had to change. Raises InsufficientStock when promised stock would go.
     """
+    refuse_foreign([warehouse_id])
     lock_stock(product_id)
     shelf = read_shelf([product_id])
     levels = [level for level in shelf.levels[product_id] if warehouse_id in (None, level.warehouse_id)]
@@ -450,6 +475,8 @@ def set_quantity(
     lines: list[Movement] = []
     if change_by < 0 and not warehouse_id:
         for level in levels:
+            if walls.hides(level.warehouse_id):
+                continue
             taken = min(level.available, -change_by)
             if taken > 0:
                 lines.append(Movement(product_id, level.warehouse_id, MovementType.ADJUSTMENT, -taken))
@@ -504,7 +531,9 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
     if not reason.strip():
         raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})
     operation = StockOperation.objects.select_for_update().filter(id=operation_id).first()
-    if operation is None:
+    if operation is None or (
+        walls.own() is not None and not operations_seen(StockOperation.objects.filter(id=operation_id)).exists()
+    ):
         raise NotFound(f"There is no stock operation {operation_id}.")
     if StockOperation.objects.filter(reverses_id=operation_id).exists():
         raise AlreadyReversed(f"Operation {operation_id} has been reversed already.")

@@ -20,7 +20,7 @@ from inventory.services.holds import release_expired
 from inventory.services.ledger import Movement
 from inventory.services.levels import Shelf, ensure_levels, read_shelf, stock_events
 from inventory.services.reservations import TRANSFER_LINE, Demand
-from workbox.core import context, events
+from workbox.core import context, events, walls
 from workbox.core.db import as_utc, execute, insert_rows, marks, retrying, transactional, utc_text
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import as_quantity, plain
@@ -134,6 +134,7 @@ def _check_places(from_warehouse_id: int, to_warehouse_id: int) -> None:
         )
     places = {"from_warehouse_id": from_warehouse_id, "to_warehouse_id": to_warehouse_id}
     known = set(Warehouse.objects.filter(id__in=places.values(), is_active=True).values_list("id", flat=True))
+    known -= set(walls.foreign(known))
     wrong = {name: one for name, one in places.items() if one not in known}
     if wrong:
         raise WarehouseUnknown(
@@ -170,6 +171,7 @@ def dispatch_transfer(transfer_id: int) -> MovedGoods:
 
     Raises TransferUnknown, IllegalStep unless it is pending.
     """
+    _require_end(transfer_id, "from_warehouse_id")
     if not _moved_on(transfer_id, Status.PENDING, Status.IN_TRANSIT, "dispatched_at"):
         raise _refused(transfer_id, "dispatched")
     sent = _send(read_transfer(transfer_id))
@@ -188,6 +190,7 @@ def complete_transfer(
     ledger. `arrivals` (product id → what became of it) may name some products; the others arrived well. Raises
     TransferUnknown, IllegalStep, Invalid when a product is not on the transfer or its parts do not add up.
     """
+    _require_end(transfer_id, "to_warehouse_id")
     was_pending = _moved_on(transfer_id, Status.PENDING, Status.IN_TRANSIT, "dispatched_at")
     if not _moved_on(transfer_id, Status.IN_TRANSIT, Status.COMPLETED, "completed_at"):
         raise _refused(transfer_id, "completed")
@@ -215,6 +218,7 @@ def cancel_transfer(transfer_id: int, *, reason: str = "") -> MovedGoods:
 
     Raises TransferUnknown, IllegalStep for a completed transfer or a second cancel.
     """
+    _require_end(transfer_id, "from_warehouse_id")
     if _moved_on(transfer_id, Status.PENDING, Status.CANCELLED, "cancelled_at"):
         before = Status.PENDING
         off = read_transfer(transfer_id)
@@ -234,6 +238,14 @@ def cancel_transfer(transfer_id: int, *, reason: str = "") -> MovedGoods:
         raise _refused(transfer_id, "cancelled")
     events.append([*news, _news(off, before)])
     return off
+
+
+def _require_end(transfer_id: int, column: str) -> None:
+    """Raise TransferUnknown unless the end of the transfer that acts lies inside the asker's walls."""
+    if walls.own() is None:
+        return
+    if not walls.within(Transfer.objects.filter(pk=transfer_id), column).exists():
+        raise TransferUnknown(f"There is no transfer {transfer_id}.")
 
 
 def _moved_on(transfer_id: int, old: Status, new: Status, at: str) -> bool:
@@ -363,6 +375,8 @@ def read_transfers(transfer_ids: Iterable[int]) -> list[MovedGoods]:
     ids = list(transfer_ids)
     if not ids:
         return []
+    start, mine = walls.clause("t.from_warehouse_id", before=" AND (")
+    end, _ = walls.clause("t.to_warehouse_id", before=" OR ")
     rows = execute(
         "SELECT t.id, t.status, t.from_warehouse_id, f.name, t.to_warehouse_id, d.name, t.reference, t.notes,"  # noqa: S608  (only placeholders)
         " t.created_by_id, t.created_at, t.dispatched_at, t.completed_at, t.cancelled_at, t.updated_at,"
@@ -370,8 +384,8 @@ def read_transfers(transfer_ids: Iterable[int]) -> list[MovedGoods]:
         " FROM inventory_transfer t JOIN inventory_warehouse f ON f.id = t.from_warehouse_id"
         " JOIN inventory_warehouse d ON d.id = t.to_warehouse_id"
         " JOIN inventory_transferline l ON l.transfer_id = t.id JOIN inventory_product p ON p.id = l.product_id"
-        f" WHERE t.id IN ({marks(len(ids))}) ORDER BY t.id, l.id",
-        ids,
+        f" WHERE t.id IN ({marks(len(ids))}){start}{end}{')' if mine else ''} ORDER BY t.id, l.id",
+        [*ids, *mine, *mine],
     ).fetchall()
     heads: dict[int, Sequence[Any]] = {}
     lines: dict[int, list[MovedLine]] = {}

@@ -9,6 +9,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidge
 
 from inventory.models import Warehouse
 from orders.models import Order, OrderLine
+from workbox.core import walls
 from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
@@ -16,7 +17,13 @@ ZERO = Decimal(0)
 
 
 class WarehouseChoice(forms.ModelChoiceField):
-    """Warehouses by name."""
+    """Warehouses by name, those inside the asker's walls: every form gets a copy of its own."""
+
+    def __deepcopy__(self, memo: Any) -> "WarehouseChoice":
+        copied: WarehouseChoice = super().__deepcopy__(memo)
+        if copied.queryset is not None:
+            copied.queryset = walls.of(copied.queryset)
+        return copied
 
     def label_from_instance(self, warehouse: Any) -> str:
         """`Main store (MAIN)`."""

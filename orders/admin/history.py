@@ -10,6 +10,7 @@ from unfold.admin import TabularInline
 
 from inventory.models import StockMovement
 from orders.models import Return, ReturnLine, Shipment
+from workbox.core import walls
 from workbox.core.admin import DayRangeFilter, NumberSearch, ReadOnlyAdmin, link, money_text, quantity_text, signed_text
 
 LINES_SHOWN = 200
@@ -51,7 +52,7 @@ class _OfAnOrder(NumberSearch, ReadOnlyAdmin):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """With its movements."""
         row = self.get_object(request, object_id)
-        moved = StockMovement.objects.filter(operation_id=row.operation_id if row else None).select_related(
+        moved = walls.of(StockMovement.objects.filter(operation_id=row.operation_id if row else None)).select_related(
             "product", "warehouse"
         )
         lines = [

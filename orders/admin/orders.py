@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldBooleanSwitchWidget
@@ -31,6 +31,7 @@ from workbox.core.admin import (
     Holder,
     NamedFilter,
     NumberSearch,
+    PlaceFilter,
     ServiceAdmin,
     acting,
     each,
@@ -129,7 +130,7 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
         StageFilter,
         ("status", ChoicesDropdownFilter),
         ("channel", ChoicesDropdownFilter),
-        ("warehouse", RelatedDropdownFilter),
+        ("warehouse", PlaceFilter),
         ("placed_at", DayRangeFilter),
     ]
     search_fields = [

@@ -9,6 +9,7 @@ from accounts.models import User
 from inventory.models import Reservation, StockMovement
 from orders.models import Order, OrderLine, Return, Shipment
 from orders.states import OrderStatus
+from workbox.core import walls
 from workbox.core.admin import moment_text, money_text, quantity_text
 from workbox.core.events import ORDERS
 from workbox.core.models import Event
@@ -52,7 +53,7 @@ def _lines(order: Order) -> list[dict[str, Any]]:
 
 def _moved(operation_ids: list[int]) -> dict[int, str]:
     texts: dict[int, list[str]] = {}
-    rows = StockMovement.objects.filter(operation_id__in=operation_ids).order_by("id")
+    rows = walls.of(StockMovement.objects.filter(operation_id__in=operation_ids)).order_by("id")
     for operation_id, quantity, sku, code in rows.values_list(
         "operation_id", "quantity", "product__sku", "warehouse__code"
     ):

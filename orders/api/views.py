@@ -33,6 +33,7 @@ from orders.errors import OrderUnknown
 from orders.queries import ORDER_ORDER, OrderFilter, find_orders, find_sales, find_timeline, sale_rows, timeline_rows
 from orders.services import LINES_MAX, Item, PlacedOrder
 from orders.states import OrderStatus
+from workbox.core import walls
 from workbox.core.api import (
     ActionView,
     ApiView,
@@ -138,9 +139,13 @@ def who(request: Request) -> Principal:
 
 
 def visible(request: Request, order_id: int, *, lock: bool = False) -> PlacedOrder:
-    """The order, if the asker may know of it; somebody else's order does not exist for a customer (OrderUnknown)."""
+    """The order, if the asker may know of it; somebody else's order does not exist for a customer.
+
+    Neither does one that ships from another warehouse, for those who are bound. Raises OrderUnknown.
+    """
     order = services.read_order(order_id, lock=lock)
-    if not who(request).can(ORDERS_READ) and order.user_id != who(request).id:
+    hidden = not who(request).can(ORDERS_READ) and order.user_id != who(request).id
+    if hidden or walls.hides(order.warehouse_id):
         raise OrderUnknown(f"There is no order {order_id}.")
     return order
 
@@ -331,7 +336,7 @@ class StepView(ActionView):
         fields = Fields(read_object(request))
 
         def work() -> tuple[int, Any]:
-            if not who(request).can(ORDERS_MANAGE) or "HTTP_IF_MATCH" in request.META:
+            if not who(request).can(ORDERS_MANAGE) or "HTTP_IF_MATCH" in request.META or walls.own() is not None:
                 self._look(request, int(order_id))
             return 200, order_body(self.step(request, int(order_id), fields)) | {"message": self.message}
 

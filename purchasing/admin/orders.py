@@ -27,6 +27,7 @@ from workbox.core.admin import (
     DayRangeFilter,
     NamedFilter,
     NumberSearch,
+    PlaceFilter,
     ReadOnlyAdmin,
     ServiceAdmin,
     acting,
@@ -108,7 +109,7 @@ class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
         StageFilter,
         ("status", ChoicesDropdownFilter),
         ("vendor", RelatedDropdownFilter),
-        ("warehouse", RelatedDropdownFilter),
+        ("warehouse", PlaceFilter),
         ("created_at", DayRangeFilter),
     ]
     search_fields = ["vendor__name", "reference", "lines__product__sku"]

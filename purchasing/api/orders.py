@@ -30,6 +30,7 @@ from purchasing.queries import (
     receipt_rows,
 )
 from purchasing.services import orders, receipts
+from workbox.core import walls
 from workbox.core.api import ActionView, ApiView, Page, check_if_match, conditional, read_object, read_page
 from workbox.core.numbers import to_json
 from workbox.core.reading import Fields, Query
@@ -372,6 +373,6 @@ class ReceiptsView(ApiView):
     )
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """List a purchase order's receipts."""
-        if not PurchaseOrder.objects.filter(pk=order_id).exists():
+        if not walls.within(PurchaseOrder.objects.filter(pk=order_id), "warehouse_id").exists():
             raise PurchaseOrderUnknown(f"There is no purchase order {order_id}.")
         return conditional(request, to_json(read_page(request, find_receipts(int(order_id)), receipt_rows)))

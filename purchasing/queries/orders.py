@@ -13,6 +13,7 @@ from inventory.models import StockMovement
 from inventory.queries import Difference, movement_rows
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.states import ON_ORDER, PurchaseStatus
+from workbox.core import walls
 from workbox.core.numbers import as_quantity
 
 PURCHASE_ORDER = {
@@ -51,6 +52,7 @@ def find_purchase_orders(wanted: PurchaseFilter) -> QuerySet[PurchaseOrder]:
     found = PurchaseOrder.objects.order_by(*wanted.order).filter(
         **{name: one for name, one in exact.items() if one is not None}
     )
+    found = walls.within(found, "warehouse_id")
     if wanted.product_id is not None:
         naming = PurchaseOrderLine.objects.filter(product_id=wanted.product_id)
         found = found.filter(id__in=naming.values("order_id"))
@@ -71,7 +73,8 @@ def _matches(text: str) -> Q:
 
 def purchase_order_rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     """These purchase orders with their lines under their public names, in the order of `ids`, in two statements."""
-    orders = PurchaseOrder.objects.filter(id__in=ids).select_related("vendor", "warehouse").in_bulk()
+    found = PurchaseOrder.objects.filter(id__in=ids).select_related("vendor", "warehouse")
+    orders = walls.within(found, "warehouse_id").in_bulk()
     lines: dict[int, list[dict[str, Any]]] = {}
     for line in PurchaseOrderLine.objects.filter(order_id__in=ids).select_related("product").order_by("id"):
         lines.setdefault(line.order_id, []).append(

@@ -20,7 +20,7 @@ from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt, Vendor
 from purchasing.offers import unit_price_for
 from purchasing.queries import current_terms, lead_times
 from purchasing.states import CAN_CANCEL, CAN_CHANGE, CAN_CLOSE, CAN_SEND, PurchaseStatus
-from workbox.core import context, events
+from workbox.core import context, events, walls
 from workbox.core.db import transactional
 from workbox.core.errors import Invalid, RuleViolation
 from workbox.core.numbers import MONEY_MAX, MONEY_PLACES
@@ -141,7 +141,7 @@ def close_short(order_id: int, *, reason: str = "") -> PurchaseOrder:
 # ---- the order's row -------------------------------------------------------------------------------------------------
 def locked_purchase_order(order_id: int) -> PurchaseOrder:
     """The order, held until the transaction ends; raises PurchaseOrderUnknown."""
-    order = PurchaseOrder.objects.select_for_update().filter(pk=order_id).first()
+    order = walls.within(PurchaseOrder.objects.select_for_update().filter(pk=order_id), "warehouse_id").first()
     if order is None:
         raise PurchaseOrderUnknown(f"There is no purchase order {order_id}.")
     return order
@@ -154,8 +154,9 @@ def claim(order_id: int, *, allowed: frozenset[PurchaseStatus], step: str, hint:
     IllegalPurchaseStep with the status somebody faster gave it.
     """
     statuses = sorted(one.value for one in allowed)
-    won = PurchaseOrder.objects.filter(pk=order_id, status__in=statuses).update(updated_at=datetime.now(UTC))
-    order = PurchaseOrder.objects.filter(pk=order_id).first()
+    known = walls.within(PurchaseOrder.objects.filter(pk=order_id), "warehouse_id")
+    won = known.filter(status__in=statuses).update(updated_at=datetime.now(UTC))
+    order = known.first()
     if order is None:
         raise PurchaseOrderUnknown(f"There is no purchase order {order_id}.")
     if not won:
@@ -199,7 +200,7 @@ def _open_vendor(vendor_id: int) -> None:
 def _open_warehouse(warehouse_id: int | None) -> int:
     if warehouse_id is None:
         return default_warehouse().pk
-    if not Warehouse.objects.filter(pk=warehouse_id, is_active=True).exists():
+    if not walls.within(Warehouse.objects.filter(pk=warehouse_id, is_active=True), "pk").exists():
         raise WarehouseUnknown(
             f"There is no open warehouse {warehouse_id}.", fields={"warehouse_id": ["unknown warehouse"]}
         )

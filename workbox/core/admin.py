@@ -24,13 +24,13 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, RelatedDropdownFilter
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from workbox.core import context
+from workbox.core import context, walls
 from workbox.core.errors import DomainError
 from workbox.core.models import Event, EventCursor, IdempotencyKey
 from workbox.core.numbers import has_places, plain
@@ -197,7 +197,33 @@ class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
 
-class ServiceAdmin(ModelAdmin, _Unwrapped):
+class Walled(PlainModelAdmin):  # type: ignore[type-arg]
+    """Lists, pages, look-ups and choices end at the asker's walls (`wall_columns` of the models)."""
+
+    shown_to_bound = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows inside; nothing of what is the whole shop's alone (`shown_to_bound` False)."""
+        found = super().get_queryset(request)
+        return walls.of(found) if walls.own() is None or self.shown_to_bound else found.none()
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Choices inside."""
+        if walls.own() is not None and "queryset" not in kwargs:
+            kwargs["queryset"] = walls.of(db_field.related_model._default_manager.all())  # noqa: SLF001  (Django's own way)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class PlaceFilter(RelatedDropdownFilter):
+    """A filter by warehouse that offers those inside the asker's walls."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """The choices."""
+        found: list[tuple[Any, str]] = super().field_choices(field, request, model_admin)
+        return [one for one in found if not walls.hides(one[0])]
+
+
+class ServiceAdmin(ModelAdmin, _Unwrapped, Walled):
     """An admin whose writes are services: `save_model` calls one, a DomainError comes back as the form's error."""
 
     show_full_result_count = False
@@ -242,7 +268,7 @@ class PlainNumbers:
                 self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(ModelAdmin, Walled):
     """History: searched and read, never added to, changed or deleted by hand, whoever asks."""
 
     show_full_result_count = False
@@ -277,7 +303,11 @@ def acting(request: HttpRequest) -> Iterator[int]:
 
 def row_or_404(rows: QuerySet[M], number: Any) -> M:
     """The row with this id; raises Http404 when there is none, or when it is no number."""
-    found = rows.filter(pk=number).first() if str(number).isdecimal() and len(str(number)) < BIGINT_DIGITS else None
+    found = (
+        walls.of(rows).filter(pk=number).first()
+        if str(number).isdecimal() and len(str(number)) < BIGINT_DIGITS
+        else None
+    )
     if found is None:
         raise Http404(f"There is no {rows.model._meta.verbose_name} {number}.")
     return found
@@ -371,6 +401,8 @@ def each(request: HttpRequest, rows: Iterable[Any], *, work: Callable[[Any], str
 class EventAdmin(NumberSearch, ReadOnlyAdmin):
     """The event log: every committed fact, in the order the screens hear of it."""
 
+    shown_to_bound = False
+
     list_display = ["seq", "type", "topic", "subject_id", "actor_id", "request_id", "created_at"]
     list_display_links = ["seq", "type"]
     list_filter = ["topic", ("created_at", DayRangeFilter)]
@@ -404,6 +436,8 @@ class EventCursorAdmin(ReadOnlyAdmin):
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
     """Which requests came with an Idempotency-Key, and what they were answered."""
+
+    shown_to_bound = False
 
     list_display = ["key", "user_id", "status", "created_at"]
     list_filter = [("created_at", DayRangeFilter)]

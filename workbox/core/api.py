@@ -214,12 +214,14 @@ class ApiView(APIView):
     def _identified(self, request: Any) -> Any:
         """The request with `user` and `auth` set by the first authenticator that knows the asker."""
         request.user, request.auth = _anonymous(), None
+        context.warehouses.set(None)
         for authenticator in _instances(tuple(self.authentication_classes)):
             found = authenticator.authenticate(request)
             if found is not None:
                 request.user, request.auth = found
                 request.actor_id = request.user.pk
                 context.actor_id.set(request.user.pk)
+                context.warehouses.set(request.user.warehouses)
                 break
         if not self.wants_drf_request:
             return request
@@ -322,7 +324,7 @@ def idempotent_by(
 
 # ---- conditional requests --------------------------------------------------------------------------------------------
 def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[str, ...]) -> HttpResponse:
-    """The answer to a GET that looks the same to everybody who may ask: its bytes are kept until a topic changes.
+    """The answer to a GET that looks the same to all behind the same walls: its bytes are kept until a topic changes.
 
     `make()` gives the body. A request with `Cache-Control: no-cache` is always made anew, and so is every one while
     Redis, which knows the versions, is away.
@@ -332,7 +334,7 @@ def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[
         found = versions(*topics)
     if found is None:
         return conditional(request, to_json(make()))
-    key = (request.path, request.META.get("QUERY_STRING", ""), found)
+    key = (request.path, request.META.get("QUERY_STRING", ""), context.warehouses.get(), found)
     answer = kept(key)
     if answer is None:
         body = to_json(make())

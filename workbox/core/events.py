@@ -9,12 +9,13 @@ fact's place in the stream: `seq * PLACES` + its place in the row, the row's own
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import takewhile
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.utils import timezone
@@ -57,6 +58,10 @@ class NewEvent:
 Listener = Callable[[Sequence[NewEvent]], Iterable[NewEvent]]
 
 
+# Where a payload names the warehouses its subject belongs to.
+_PLACES_NAMED = ("warehouse_id", "from_warehouse_id", "to_warehouse_id")
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One fact of the stream as a reader gets it; facts with one `event_id` became true together."""
@@ -78,6 +83,25 @@ class Fact:
             f'{{"type":"{self.type}",{own}{"," if own else ""}"cursor":{self.cursor},"event_id":{self.event_id},'
             f'"at":"{self.created_at:%Y-%m-%dT%H:%M:%S.%fZ}"}}'
         )
+
+    def seen_from(self, warehouses: frozenset[int] | None) -> "Fact | None":
+        """The fact as somebody bound to these warehouses may hear of it, or None; None: not bound, all of it.
+
+        Of a product's stock they hear the totals and their own warehouses' part; what belongs to other warehouses
+        alone, they do not hear of.
+        """
+        if warehouses is None:
+            return self
+        if self.warehouse_id is not None and self.warehouse_id not in warehouses:
+            return None
+        payload = orjson.loads(self.payload)
+        named = {payload.get(name) for name in _PLACES_NAMED} - {None}
+        if named and not named & warehouses:
+            return None
+        if "by_warehouse" not in payload:
+            return self
+        payload["by_warehouse"] = [row for row in payload["by_warehouse"] if row["warehouse_id"] in warehouses]
+        return replace(self, payload=orjson.dumps(payload).decode())
 
 
 @cache

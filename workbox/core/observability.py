@@ -65,6 +65,7 @@ class RequestMiddleware:
         found = given if given and REQUEST_ID_SHAPE.match(given) else f"{random.getrandbits(128):032x}"
         context.request_id.set(found)
         context.actor_id.set(None)
+        context.warehouses.set(None)
         if replica.is_configured():
             context.reads_may_lag.set(request.method in ("GET", "HEAD"))
         request.request_id = found  # type: ignore[attr-defined]
@@ -74,6 +75,7 @@ class RequestMiddleware:
     @staticmethod
     def _end(request: HttpRequest, response: HttpResponse, started: float) -> HttpResponse:
         seconds = time.perf_counter() - started
+        context.warehouses.set(None)  # the walls are the request's; a streamed body carries its own (`walls.carried`)
         if replica.is_configured():
             context.reads_may_lag.set(False)
             if request.method not in ("GET", "HEAD", "OPTIONS"):

@@ -55,6 +55,8 @@ class Viewer(Protocol):
 
     @property
     def id(self) -> int: ...
+    @property
+    def warehouses(self) -> frozenset[int] | None: ...
     def can(self, capability: str) -> bool: ...
 
 
@@ -103,6 +105,7 @@ class Socket:
         self._pumping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.sees_all_orders = viewer.can(SEES_ALL_ORDERS)
+        self.walls = viewer.warehouses
 
     def subscribe(self, topics: Iterable[str]) -> None:
         """Listen to those of the topics that the viewer may see."""
@@ -180,15 +183,30 @@ class Hub:
         for event in batch:
             self.position = event.cursor
             news: Broadcast | None = None
+            parts: dict[frozenset[int], Broadcast | None] = {}
             if event.topic == events.ACCESS:
                 self._recheck(event)
                 continue
             for socket in tuple(self.live):
                 # One that caught up may be ahead of the tailer.
                 if event.cursor > socket.position and socket.wants(event):
+                    if socket.walls is not None:
+                        self._push_part(event, socket, parts)
+                        continue
                     if news is None:
                         news = Broadcast(event.frame())
                     socket.push(news)
+
+    @staticmethod
+    def _push_part(event: events.Fact, socket: Socket, parts: dict[frozenset[int], Broadcast | None]) -> None:
+        """The frame as the socket's walls show it, put together once per distinct walls; nothing when they hide it."""
+        assert socket.walls is not None  # noqa: S101  (narrowing: the caller looked)
+        if socket.walls not in parts:
+            seen = event.seen_from(socket.walls)
+            parts[socket.walls] = None if seen is None else Broadcast(seen.frame())
+        news = parts[socket.walls]
+        if news is not None:
+            socket.push(news)
 
     def skip_to(self, position: int) -> None:
         """Nobody listens, so nothing is read for them; whoever came meanwhile keeps the place."""
@@ -499,8 +517,9 @@ class LiveConsumer(AsyncWebsocketConsumer):
                     and not await self._still_allowed(socket)
                 ):
                     return
-                if socket.wants(row):
-                    await self.send(text_data=row.frame())
+                seen = row.seen_from(socket.walls) if socket.wants(row) else None
+                if seen is not None:
+                    await self.send(text_data=seen.frame())
                 socket.position = row.cursor
             if not rows:  # pruned between two reads
                 socket.position = self.hub.position

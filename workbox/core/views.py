@@ -311,8 +311,9 @@ class EventsView(ApiView):
             rows = events.read_after(since, limit=EVENTS_MAX)
             for row in rows:
                 since = row.cursor
-                if may_see(viewer, row, topics):
-                    found.append(row)
+                seen = row.seen_from(viewer.warehouses) if may_see(viewer, row, topics) else None
+                if seen is not None:
+                    found.append(seen)
                     if len(found) == limit:
                         break
             if len(rows) < EVENTS_MAX:

@@ -66,7 +66,7 @@ class ImportDialog(Dialog):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.found = row_or_404(Import.objects.all(), self.object_id)
+        self.found = row_or_404(imports.seen(Import.objects.all()), self.object_id)
 
     def summary(self) -> str:
         """What is about to happen to how many rows."""
@@ -135,6 +135,10 @@ class ImportAdmin(NumberSearch, ServiceAdmin):
         """Upload, then read."""
         return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """What the asker may know of."""
+        return imports.seen(super().get_queryset(request))
+
     # ---- list ----
     @admin.display(description="Import", ordering="id")
     def number(self, found: Import) -> str:
@@ -179,7 +183,11 @@ class ImportAdmin(NumberSearch, ServiceAdmin):
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The import with the differences it would make, or made."""
-        found = Import.objects.select_related("job").filter(pk=object_id if object_id.isdecimal() else 0).first()
+        found = (
+            imports.seen(Import.objects.select_related("job"))
+            .filter(pk=object_id if object_id.isdecimal() else 0)
+            .first()
+        )
         panel = _panel(found) if found is not None else None
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "panel": panel})
 

@@ -13,6 +13,7 @@ import orjson
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from workbox.core import context, walls
 from workbox.core.db import transact, transactional
 from workbox.core.errors import DomainError, Invalid
 from workbox.core.numbers import to_json
@@ -82,9 +83,14 @@ def start_reverse(import_id: int, *, reason: str, user_id: int | None) -> Import
     return _queue(_free(import_id, {State.APPLIED}), "import_reverse", {"reason": reason}, user_id=user_id)
 
 
+def seen(found: "QuerySet[Import]") -> "QuerySet[Import]":
+    """The imports the asker may know of: who is bound to warehouses sees their own, a file may name any warehouse."""
+    return found if walls.own() is None else found.filter(created_by_id=context.actor_id.get())
+
+
 def _free(import_id: int, states: set[Import.State]) -> Import:
     """The import, locked, in one of these states and with no job at work on it."""
-    found = Import.objects.select_for_update().filter(pk=import_id).first()
+    found = seen(Import.objects.select_for_update().filter(pk=import_id)).first()
     if found is None:
         raise ImportUnknown(f"There is no import {import_id}.")
     if found.state not in states:

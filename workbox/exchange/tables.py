@@ -17,6 +17,7 @@ from orders.queries import OrderFilter, find_orders, find_sales, sale_rows
 from orders.states import OrderStatus
 from purchasing.models import VendorPrice
 from purchasing.queries import find_vendors, price_rows, vendor_rows
+from workbox.core import walls
 from workbox.core.reading import Fields
 from workbox.exchange.cells import Cell
 
@@ -72,7 +73,7 @@ def _find_products(fields: Fields) -> QuerySet[Any]:
 
 def warehouse_codes() -> list[tuple[int, str]]:
     """Every warehouse's id and code, in sourcing order."""
-    return list(Warehouse.objects.order_by("priority", "id").values_list("id", "code"))
+    return list(walls.within(Warehouse.objects.order_by("priority", "id"), "id").values_list("id", "code"))
 
 
 def _product_header() -> list[str]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from workbox.celery import app
-from workbox.core import context
+from workbox.core import context, walls
 from workbox.core.db import after_commit, transactional
 from workbox.core.errors import DomainError
 from workbox.core.numbers import to_json
@@ -141,7 +141,8 @@ def run(job_id: int) -> bool:
     work = cast(Work, import_string(settings.WORKBOX_JOBS[job.kind]))
     actor = context.actor_id.set(job.created_by_id)
     try:
-        outcome = work(job, Progress(job.pk, job.attempt))
+        with walls.seen_by(_walls_of(job)):
+            outcome = work(job, Progress(job.pk, job.attempt))
     except Cancelled:
         _finish(job, JobState.CANCELLED)
     except TakenOver:
@@ -157,6 +158,12 @@ def run(job_id: int) -> bool:
     finally:
         context.actor_id.reset(actor)
     return True
+
+
+def _walls_of(job: Job) -> frozenset[int] | None:
+    """A job sees what its owner sees when it runs."""
+    owner = job.created_by
+    return owner.warehouses if owner is not None else None
 
 
 def _finish(

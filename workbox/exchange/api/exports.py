@@ -11,6 +11,7 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 
 from accounts.capabilities import EXPORTS_READ
+from workbox.core import walls
 from workbox.core.api import COUNT_MAX, ApiView, bounded_count, read_object
 from workbox.core.errors import NotFound, RuleViolation
 from workbox.core.reading import Query
@@ -100,7 +101,7 @@ class DirectExportView(ApiView):
                 code="too_many_rows",
             )
         lines = csv_lines(table.header(), _rows(table, found), bom=bom)
-        response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+        response = StreamingHttpResponse(walls.carried(lines), content_type="text/csv; charset=utf-8")
         response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
         response.headers["Cache-Control"] = "private, no-store"
         return response

@@ -123,7 +123,7 @@ class ImportReversalShape(s.Serializer[Any]):
 
 def found_import(import_id: str | int) -> Import:
     """The import with its job; raises ImportUnknown."""
-    found = Import.objects.select_related("job").filter(pk=import_id).first()
+    found = imports.seen(Import.objects.select_related("job").filter(pk=import_id)).first()
     if found is None:
         raise ImportUnknown(f"There is no import {import_id}.")
     return found
@@ -146,7 +146,9 @@ class ImportsView(ApiView):
         query = Query(request.GET)
         exact = {"what": query.choice("what", WHATS), "state": query.choice("state", Import.State.values)}
         query.check()
-        found = Import.objects.order_by("-id").filter(**{name: one for name, one in exact.items() if one is not None})
+        found = imports.seen(Import.objects.order_by("-id")).filter(
+            **{name: one for name, one in exact.items() if one is not None}
+        )
 
         def rows(ids: list[int]) -> list[Any]:
             by_id = Import.objects.select_related("job").in_bulk(ids)

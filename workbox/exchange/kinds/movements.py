@@ -13,6 +13,7 @@ from inventory.models import MovementType, Product, StockMovement, StockOperatio
 from inventory.services import ledger
 from inventory.services.ledger import Movement, PastOperation, post_past, signed
 from inventory.services.levels import hold
+from workbox.core import walls
 from workbox.core.numbers import QUANTITY_MAX, has_places
 from workbox.exchange.kinds.base import Applied, Kind, Line, Planned, reading, require, same
 from workbox.exchange.models import ImportRow
@@ -39,7 +40,8 @@ class Movements(Kind):
 
     def __init__(self) -> None:
         self._places = {
-            code.lower(): place for place, code in Warehouse.objects.filter(is_active=True).values_list("id", "code")
+            code.lower(): place
+            for place, code in walls.within(Warehouse.objects.filter(is_active=True), "id").values_list("id", "code")
         }
         self._all = dict(Warehouse.objects.values_list("id", "code"))
 
@@ -55,7 +57,12 @@ class Movements(Kind):
             for line in lines
             if (one := line.raw.get("id", "").strip()).isascii() and one.isdigit() and len(one) < 19
         ]
-        known = {row.pk: row for row in StockMovement.objects.filter(id__in=numbers).select_related("product")}
+        known = {
+            row.pk: row
+            for row in walls.within(StockMovement.objects.filter(id__in=numbers), "warehouse_id").select_related(
+                "product"
+            )
+        }
         return [self._planned(line, products, known) for line in lines]
 
     def _planned(self, line: Line, products: Mapping[str, Product], known: Mapping[int, StockMovement]) -> Planned:
