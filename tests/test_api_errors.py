@@ -37,6 +37,7 @@ def assert_error(response: HttpResponse, status: int, code: str, kind: str) -> N
 @pytest.mark.parametrize("route", WITH_ID, ids=name_of)
 def test_an_unknown_id_is_a_404(route: Route, manager: Api) -> None:
     bodies = {
+        "user-warehouses": {"warehouse_ids": []},
         "webhook-replay": {"since": 0},
         "vendor-prices": {"product_id": 1, "unit_price": 1},
         "operation-reverse": {"reason": "twice"},
