@@ -103,8 +103,8 @@ class RoleBackend(BaseBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The account of a browser session while it is active."""
-        known = User.objects.annotate(memberships_text=RawSQL(MEMBERSHIPS, [], output_field=TextField()))  # noqa: S611
-        return known.filter(pk=user_id, is_active=True).first()
+        memberships = RawSQL(MEMBERSHIPS, [], output_field=TextField())  # noqa: S611  (our own words, no values)
+        return User.objects.annotate(memberships_text=memberships).filter(pk=user_id, is_active=True).first()
 
     def has_perm(self, user_obj: AbstractBaseUser | Any, perm: str, obj: object = None) -> bool:
         """True when the user's role may do `app.codename` in the admin."""
