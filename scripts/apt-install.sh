@@ -22,6 +22,7 @@ need python3-venv "${PYTHON:-python3}" -c 'import ensurepip'
 need wrk command -v wrk
 need chromium command -v chromium
 need fonts-dejavu-core dpkg -s fonts-dejavu-core
+need libzbar0 dpkg -s libzbar0
 
 if [ ${#packages[@]} -eq 0 ]; then
   echo "apt: everything is installed"
