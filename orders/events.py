@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from workbox.core.events import ORDERS, NewEvent
+from workbox.core.events import ORDERS, By, NewEvent
 
 
 def order_placed(
@@ -16,6 +16,7 @@ def order_placed(
     total_amount: Decimal,
     items: Sequence[dict[str, Any]],
     warehouse_id: int | None = None,
+    by: By | None = None,
 ) -> NewEvent:
     """A new order; `items` are rows of inventory_id, name, quantity, unit_price; `warehouse_id`: ships from there."""
     payload = {
@@ -25,7 +26,7 @@ def order_placed(
         "items": list(items),
         "status": status,
     }
-    return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id, warehouse_id=warehouse_id)
+    return NewEvent("order_placed", ORDERS, order_id, payload, owner_id=user_id, warehouse_id=warehouse_id, by=by)
 
 
 def return_booked(

@@ -374,7 +374,7 @@ def main() -> None:
     parser.add_argument("--conns", type=int, default=16)
     parser.add_argument("--products", type=int, default=PRODUCTS)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--peer-port", type=int, default=21901)
     parser.add_argument("--cases", default=";".join(CASES), help="separated by ;")
     parser.add_argument("--usual-drf", action="store_true", help="the usual DRF code too, for the order cases")

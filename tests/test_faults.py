@@ -145,7 +145,7 @@ def test_an_error_that_cannot_be_retried_leaves_nothing(after: bool) -> None:
 
 
 @pytest.mark.broken_books
-def test_control_without_one_transaction_an_error_leaves_half_an_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_one_transaction_an_error_leaves_half_an_order() -> None:
     buyer, products = drills.shop(products=2, stock=1000)
     halves = 0
     for number in range(3, 12):
@@ -153,11 +153,7 @@ def test_control_without_one_transaction_an_error_leaves_half_an_order(monkeypat
         before = world(buyer)
         try:
             with fault(strike):  # the services' own body, statement by statement in autocommit
-                services._place.__wrapped__(
-                    services._Draft(
-                        [Item(one.pk, ONE) for one in products], buyer.pk, True, None, "api", None, None, None, ""
-                    )
-                )
+                services.place_together([services.Draft([Item(one.pk, ONE) for one in products], buyer.pk, True)])
         except (OperationalError, RuntimeError):
             halves += world(buyer) != before
     assert halves > 0

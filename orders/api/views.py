@@ -12,6 +12,7 @@ from accounts.capabilities import CATALOG_READ, ORDERS_FULFIL, ORDERS_MANAGE, OR
 from accounts.principal import Principal
 from inventory.errors import InsufficientStock, PlanOutdated
 from orders import plans, services
+from orders.api import placing
 from orders.api.bodies import GivenOrder, damaged_of, order_body, quantities_of, read_lines, read_order, resolve
 from orders.api.schemas import (
     STATUSES,
@@ -172,12 +173,15 @@ class PlacingView(ApiView):
             )
             return 201, order_body(order)
 
-        return replanned(
-            lambda: self.idempotent(work),
-            agreed=given.plan,
-            items=lambda: resolve(given.lines),
-            warehouse_id=given.warehouse_id,
-        )
+        def alone() -> HttpResponse:
+            return replanned(
+                lambda: self.idempotent(work),
+                agreed=given.plan,
+                items=lambda: resolve(given.lines),
+                warehouse_id=given.warehouse_id,
+            )
+
+        return placing.run(request, given, confirm=given.confirm if confirm is None else confirm, alone=alone)
 
 
 def replanned(

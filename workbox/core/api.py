@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from workbox.core import context, errors
 from workbox.core.cache import KEPT_BYTES_MAX, keep, kept, versions
-from workbox.core.idempotency import once, request_hash
+from workbox.core.idempotency import Answer, Sent, once, request_hash
 from workbox.core.numbers import to_json
 from workbox.core.rendering import JSON, load_json
 
@@ -308,14 +308,23 @@ def idempotent_by(
     request: HttpRequest, user_id: int, work: Callable[[], tuple[int, Any]], *, content: bytes
 ) -> HttpResponse:
     """Like `idempotent`, for a body that was read as a stream: `content` is what makes two requests twins."""
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
 
     def encoded() -> tuple[int, bytes]:
         status, body = work()
         return status, to_json(body)
 
-    fingerprint = request_hash(request.method or "", request.path, content) if key else ""
-    answer = once(encoded, user_id=user_id, key=key, fingerprint=fingerprint)
+    sent = sent_by(request, user_id, content=content)
+    return answered_once(once(encoded, user_id=user_id, key=sent.key, fingerprint=sent.fingerprint))
+
+
+def sent_by(request: HttpRequest, user_id: int, *, content: bytes) -> Sent:
+    """What tells this request's twins: its asker, its Idempotency-Key and a print of what it asks."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
+    return Sent(user_id, key, request_hash(request.method or "", request.path, content) if key else "")
+
+
+def answered_once(answer: Answer) -> HttpResponse:
+    """The answer as a response; a replayed one says so."""
     response = HttpResponse(answer.body, status=answer.status, content_type=JSON)
     if answer.replayed:
         response.headers["Idempotency-Replayed"] = "true"

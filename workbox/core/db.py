@@ -233,11 +233,24 @@ def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         parts = (rows[start : start + ROWS_PER_INSERT] for start in range(0, len(rows), ROWS_PER_INSERT))
         return [one for part in parts for one in insert_rows(table, columns, part)]
     values = [value for row in rows for value in row]
-    reported = int(_execute(found, _insert(table, columns, len(rows)), values).lastrowid or 0)
+    return ids_of(_execute(found, _insert(table, columns, len(rows)), values), len(rows))
+
+
+def ids_of(inserted: Any, count: int) -> list[int]:
+    """The ids that one plain INSERT of so many rows gave out, in row order, from its result (of `later`: once sent)."""
+    found, reported = _connection(), int(inserted.lastrowid or 0)
     if found.vendor == "sqlite":
-        return list(range(reported - len(rows) + 1, reported + 1))
+        return list(range(reported - count + 1, reported + 1))
     step = _auto_increment_step(found)
-    return [reported + index * step for index in range(len(rows))]
+    return [reported + index * step for index in range(count)]
+
+
+def insert_parents(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """One multi-row INSERT whose ids the next INSERT refers to: the ids, or for one row what stands for its id.
+
+    A single row waits for its children, which then take its id from the server in the same packet (`later`).
+    """
+    return [insert_later(table, columns, rows)] if len(rows) == 1 else [*insert_rows(table, columns, rows)]
 
 
 def _auto_increment_step(found: Any) -> int:

@@ -40,10 +40,24 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """Who made something true, and in which request."""
+
+    actor_id: int | None
+    request_id: str
+
+    @classmethod
+    def now(cls) -> "By":
+        """Who acts here and now."""
+        return cls(context.actor_id.get(), context.request_id.get())
+
+
+@dataclass(frozen=True, slots=True)
 class NewEvent:
     """A fact about to be written: `payload` holds absolute values, never deltas, under the keys its frame shows.
 
-    `aside` is what listeners may decide by without a look at the database; it is not written.
+    `aside` is what listeners may decide by without a look at the database; it is not written. `by` is for a fact that
+    somebody else than who acts now made true.
     """
 
     type: str
@@ -53,6 +67,7 @@ class NewEvent:
     owner_id: int | None = None
     warehouse_id: int | None = None
     aside: Any = None
+    by: By | None = None
 
 
 Listener = Callable[[Sequence[NewEvent]], Iterable[NewEvent]]
@@ -131,16 +146,17 @@ def append(events: Iterable[NewEvent]) -> None:
             riding = []
     if riding:
         rows.append((riding.pop(), riding))
-    now, actor, request = utc_text(), context.actor_id.get(), context.request_id.get()
+    now, acting = utc_text(), By.now()
     insert_later(
         Event._meta.db_table,
         _COLUMNS,
         [
             (
-                event.type, event.topic, event.subject_id, event.owner_id, event.warehouse_id, actor, request,
-                to_json(event.payload).decode(), "\n".join(map(_line, companions)), now,
+                event.type, event.topic, event.subject_id, event.owner_id, event.warehouse_id,
+                by.actor_id, by.request_id, to_json(event.payload).decode(), "\n".join(map(_line, companions)), now,
             )
             for event, companions in rows
+            for by in (event.by or acting,)
         ],
     )  # fmt: skip
     topics = {event.topic for event in events}

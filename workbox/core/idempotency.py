@@ -5,14 +5,15 @@ are committed or neither; a twin waits at the unique index until the first is th
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from workbox.core.db import as_utc, error_code, flush, insert_later, later, transact, utc_text
+from workbox.core.combining import Apart
+from workbox.core.db import as_utc, error_code, flush, ids_of, insert_later, later, marks, retrying, transact, utc_text
 from workbox.core.errors import Conflict, Invalid
 from workbox.core.models import IdempotencyKey
 
@@ -29,6 +30,14 @@ class Answer(NamedTuple):
     replayed: bool = False
 
 
+class Sent(NamedTuple):
+    """Whose request it is, under which key ("": none), and what makes another one its twin."""
+
+    user_id: int
+    key: str
+    fingerprint: str
+
+
 class _Seen(Exception):
     """The key row exists already."""
 
@@ -36,6 +45,11 @@ class _Seen(Exception):
 def request_hash(method: str, path: str, body: bytes) -> str:
     """What must be equal for two requests to be twins."""
     return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+
+
+def is_key(key: str) -> bool:
+    """True for what may be an Idempotency-Key."""
+    return 0 < len(key) <= KEY_LENGTH_MAX and key.isprintable()
 
 
 def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, fingerprint: str) -> Answer:
@@ -46,7 +60,7 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
     """
     if not key:
         return Answer(*transact(work))
-    if len(key) > KEY_LENGTH_MAX or not key.isprintable():
+    if not is_key(key):
         raise Invalid(
             f"Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.", code="idempotency_key_invalid"
         )
@@ -84,6 +98,43 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
     except _Seen:
         found = _replay(user_id, key, fingerprint)
         return found if found is not None else transact(with_key)
+
+
+def once_together(sent: Sequence[Sent], work: Callable[[], Sequence[tuple[int, bytes]]]) -> list[Answer]:
+    """Run `work`, which answers all these requests in their order, in one transaction with their keys.
+
+    A single try: whatever stands in the way of one of them (a twin, a refusal, a deadlock) undoes all of it and is
+    raised; then each goes by itself through `once`. Raises Apart instead of a second try.
+    """
+
+    def with_keys() -> list[Answer]:
+        if retrying():
+            raise Apart
+        now = utc_text()
+        # In the order of the index, so that two groups with the same keys wait and do not deadlock.
+        keyed = sorted((one.user_id, one.key, place) for place, one in enumerate(sent) if one.key)
+        claim = insert_later(
+            "core_idempotencykey",
+            ("user_id", "client_key", "request_hash", "body", "created_at"),
+            [(user_id, key, sent[place].fingerprint, "", now) for user_id, key, place in keyed],
+        ) if keyed else None  # fmt: skip
+        answers = [Answer(*answer) for answer in work()]
+        if claim is not None:
+            flush()
+            ids = ids_of(claim, len(keyed))
+            told = [answers[place] for _, _, place in keyed]
+            later(
+                f"UPDATE core_idempotencykey SET status = (CASE id{' WHEN %s THEN %s' * len(ids)} END),"  # noqa: S608  (only placeholders)
+                f" body = (CASE id{' WHEN %s THEN %s' * len(ids)} END) WHERE id IN ({marks(len(ids))})",
+                [
+                    *(value for one, answer in zip(ids, told, strict=True) for value in (one, answer.status)),
+                    *(value for one, answer in zip(ids, told, strict=True) for value in (one, answer.body.decode())),
+                    *ids,
+                ],
+            )
+        return answers
+
+    return transact(with_keys)
 
 
 def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:
