@@ -369,7 +369,8 @@ def service_dialog(
         @wraps(opened)
         def walled(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             row_or_404(self.get_queryset(request), object_id)
-            return opened(self, request, object_id=object_id)
+            answer: HttpResponse = opened(self, request, object_id=object_id)
+            return answer
 
         return walled
 

@@ -392,6 +392,35 @@ def test_movements_are_appended_and_a_known_one_is_only_compared(
     assert StockLevel.objects.get().on_hand == 5
 
 
+def test_movements_of_many_dates_are_taken_back_as_one_act_or_not_at_all(
+    make_product: Callable[..., Product], manager: Api
+) -> None:
+    lamp, mug = make_product("Lamp", sku="LAMP", stock=5), make_product("Mug", sku="MUG", stock=0)
+    text = "date,sku,type,qty\n2026-01-02,LAMP,purchase,3\n2026-01-03,MUG,purchase,4\n2026-01-04,LAMP,sale,1\n"
+    number = upload(manager, "movements", text)
+    operations = apply(manager, number)["operation_ids"]
+    assert len(operations) == 3
+    sold = {"product_id": mug.pk, "quantity": 2, "movement_type": "sale"}
+    sale = manager("POST", "stock-movements", sold).json()
+    before = StockOperation.objects.count()
+
+    failed = reverse(manager, number)  # the second of the three would leave less than nothing
+    assert (failed["state"], StockOperation.objects.count()) == ("failed", before)
+    assert Import.objects.get(pk=number).state == "applied"
+    assert not StockOperation.objects.filter(reverses__in=operations).exists()
+    assert dict(StockLevel.objects.values_list("product__sku", "on_hand")) == {"LAMP": 7, "MUG": 2}
+
+    manager("POST", f"inventory/operations/{sale['operation_id']}/reverse", {"reason": "came back"})
+    assert reverse(manager, number)["state"] == "done"
+    assert Import.objects.get(pk=number).state == "reversed"
+    assert sorted(StockOperation.objects.filter(reverses__in=operations).values_list("reverses", flat=True)) == sorted(
+        operations
+    )
+    assert dict(StockLevel.objects.values_list("product__sku", "on_hand")) == {"LAMP": 5, "MUG": 0}
+    assert manager("POST", f"imports/{number}/reverse", {"reason": "twice"}).status_code == 409
+    assert lamp.movements.count() == 1 + 2 + 2
+
+
 def test_movements_of_what_is_not_there_are_left_out_by_name(
     make_product: Callable[..., Product], manager: Api
 ) -> None:
