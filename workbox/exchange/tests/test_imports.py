@@ -1,11 +1,13 @@
 """Imports: what a file would change is shown first, written once, and taken back."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -335,6 +337,26 @@ def test_the_pages_of_an_import_and_its_job_say_their_state_in_words(
     page = client.get(f"/admin/jobs/job/{Import.objects.get().job_id}/change/").content.decode()
     assert "Done" in page
     assert "(&#x27;done&#x27;" not in page
+
+
+def test_the_preview_shows_each_difference_in_its_colour(
+    make_product: Callable[..., Product], manager: Api, client: Client
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=5)
+    make_product("Mug", sku="MUG", stock=2)
+    text = "sku,name,price,on_hand MAIN\nLAMP,,,8\nMUG,,,2\nTEA,Tea,3,\nBAD,Bad,x,\n"
+    number = upload(manager, "products", text)
+    client.force_login(manager.user)
+    page = client.get(f"/admin/exchange/import/{number}/change/").content.decode()
+    rows = dict(re.findall(r'<tr class="wb-diff-row wb-diff-(\w+)">(.*?)</tr>', page, re.DOTALL))
+    assert {status: key for status, row in rows.items() for key in ("LAMP", "MUG", "TEA", "BAD") if key in row} == {
+        "changed": "LAMP", "unchanged": "MUG", "new": "TEA", "error": "BAD",
+    }  # fmt: skip
+    assert re.search(r"<del>5</del> → <ins>8</ins>", rows["changed"])
+    assert "<ins>Tea</ins>" in rows["new"]
+    assert re.search(r'<p class="wb-out">price: .+</p>', rows["error"])
+    styles = (Path(django_settings.BASE_DIR) / "workbox/static/workbox/admin.css").read_text()
+    assert all(f".wb-diff-{status}" in styles for status in ("new", "changed", "error"))
 
 
 # ---- the other kinds -------------------------------------------------------------------------------------------------
