@@ -128,6 +128,7 @@ ROWS: list[Row] = [
     ("PATCH", "products/P", {"price": "NaN"}, *BAD, ["price"]),
     ("PATCH", "products/P", {"name": "A\x00"}, *BAD, ["name"]),
     ("PATCH", "products/P", {"price": 1, "unit_price": 2}, *TORN, ["unit_price"]),
+    ("PATCH", "products/P", {"is_stocked": False}, 409, "stock_held", ["is_stocked"]),
     ("DELETE", "products/987654321", None, *NO_PRODUCT, None),
     ("PUT", "products/P/thresholds", {"thresholds": 7}, *BAD, ["thresholds"]),
     ("PUT", "products/P/thresholds", {"thresholds": [{"warehouse_id": NOWHERE, "reorder_threshold": 1}]}, *NO_PLACE,

@@ -32,8 +32,8 @@ def test_a_list_is_read_once_until_something_it_shows_changes(
 ) -> None:
     has_redis = redis_client() is not None
     lamp = make_product("Lamp", stock=5)
-    listed(manager)  # Redis learns the versions
-    assert listed(manager) == ([("Lamp", 5)], True)
+    for _ in range(2):  # Redis learns the versions, then the answer is kept
+        assert listed(manager)[0] == [("Lamp", 5)]
     assert listed(manager) == ([("Lamp", 5)], not has_redis), "without Redis nobody knows the versions: read anew"
     ledger.adjust(lamp.pk, quantity=Decimal(2), reason="found")
     assert listed(manager) == ([("Lamp", 7)], True)
