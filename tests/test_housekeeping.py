@@ -1,8 +1,10 @@
 """What the nightly tasks forget, and what they keep; every task of the schedule exists."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from celery.schedules import crontab
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -89,3 +91,15 @@ def test_every_task_of_the_schedule_exists() -> None:
     wanted = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
     assert wanted <= set(app.tasks)
     assert len(wanted) >= 4
+
+
+@pytest.mark.parametrize(
+    ("task", "when"),
+    [
+        ("insights.check_alerts", crontab(minute=0)),  # hourly
+        ("insights.auto_resolve_alerts", crontab(hour="*/6", minute=30)),  # every six hours
+        ("jobs.reap", 300.0),
+    ],
+)
+def test_the_seeds_schedule_stands(task: str, when: Any) -> None:
+    assert [one["schedule"] for one in settings.CELERY_BEAT_SCHEDULE.values() if one["task"] == task] == [when]

@@ -53,6 +53,18 @@ def test_whoever_wrote_reads_the_primary_for_a_while(reading: replica.ReplicaRou
     assert reading.db_for_read(Product) == "replica"
 
 
+def test_the_memory_of_who_wrote_holds_nobody_longer_than_the_pin(settings: Any) -> None:
+    settings.REPLICA_PIN_SECONDS = 0
+    replica._wrote.clear()
+    for user_id in range(1, 1001):
+        replica.note_write(user_id)
+    assert len(replica._wrote) <= 2
+    settings.REPLICA_PIN_SECONDS = 60
+    for user_id in (7, 8, 7):
+        replica.note_write(user_id)
+    assert list(replica._wrote) == [8, 7]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="the stand-in for a replica that lags is a copied file")
 def test_a_server_with_a_lagging_replica_shows_writers_their_own_writes(

@@ -4,7 +4,7 @@ A route that is neither walled, nor narrowed, nor on the list of what is the who
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,33 +15,25 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import Membership, User
 from accounts.principal import Principal
 from accounts.websocket import still_allowed
-from insights.models import Alert
 from inventory.models import Product, StockLevel, StockMovement, StockOperation, Warehouse
-from inventory.services import counts, ledger, transfers
+from inventory.services import ledger, transfers
 from inventory.services.ledger import Movement
 from orders.models import Order
-from orders.services import Item, place_order
-from purchasing.services import orders as purchases
-from purchasing.services import receipts, vendors
-from purchasing.services.orders import PurchaseItem
 from tests.client import Api
 from tests.routes import BY_NAME, ROUTES
+from tests.walled import HIDDEN, HIDDEN_ID, Shop, build
 from workbox.core import events
 from workbox.core.models import Event
-from workbox.exchange.models import Import
 from workbox.jobs import services as jobs
 from workbox.jobs.models import Job
 
 pytestmark = pytest.mark.django_db
 
-HIDDEN = "BETA-HIDDEN"
-HIDDEN_ID = 7_700_001
 SHOP = Decimal(1)
 
 # Route → which of the hidden ids its path takes: every method answers 404.
@@ -182,30 +174,6 @@ WHOLE_SHOP = {
 }  # fmt: skip
 
 
-@dataclass
-class Shop:
-    """A shop with an open warehouse and one behind the wall, of which everything carries HIDDEN or HIDDEN_ID."""
-
-    lamp: Product
-    open: Warehouse
-    beta: Warehouse
-    vendor_id: int
-    ids: dict[str, int] = field(default_factory=dict)
-
-    def filled(self, value: Any) -> Any:
-        """A body with its letters replaced by ids."""
-        if isinstance(value, dict):
-            return {name: self.filled(one) for name, one in value.items()}
-        if isinstance(value, list):
-            return [self.filled(one) for one in value]
-        letters = {"P": self.lamp.pk, "W": self.beta.pk, "A": self.open.pk, "V": self.vendor_id}
-        return letters.get(value, value) if isinstance(value, str) else value
-
-    def body(self, name: str) -> Any:
-        """What is sent to a walled route."""
-        return self.filled(BODIES.get(name, {}))
-
-
 @pytest.fixture(autouse=True)
 def _files(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
@@ -213,42 +181,7 @@ def _files(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture
 def shop(make_product: Callable[..., Product], main: Warehouse, make_user: Callable[..., User]) -> Shop:
-    boss = make_user("admin", "boss")
-    beta = Warehouse.objects.create(id=HIDDEN_ID, name=HIDDEN, code=HIDDEN, priority=9)
-    gamma = Warehouse.objects.create(id=HIDDEN_ID + 1, name=f"{HIDDEN} 2", code="GAMMA", priority=10)
-    lamp = make_product("Lamp", stock=20)
-    found = Shop(lamp, main, beta, vendors.create_vendor({"name": "Northwind Mill"}).pk)
-    StockLevel.objects.create(product=lamp, warehouse=gamma, reorder_threshold=0)
-    posted = ledger.post(
-        [Movement(lamp.pk, beta.pk, "purchase", Decimal(50), Decimal(3))],
-        reason=HIDDEN,
-        reference=HIDDEN,
-        actor_id=boss.pk,
-    )
-    found.ids |= {"warehouse": beta.pk, "operation": posted.operation_id, "movement": posted.movement_ids[0]}
-    found.ids["transfer"] = transfers.create_transfer(
-        {lamp.pk: Decimal(2)}, from_warehouse_id=beta.pk, to_warehouse_id=gamma.pk, notes=HIDDEN
-    ).id
-    found.ids["count"] = counts.open_count(beta.pk, notes=HIDDEN).id
-    found.ids["order"] = place_order(
-        [Item(lamp.pk, Decimal(1))], user_id=boss.pk, warehouse_id=beta.pk, notes=HIDDEN
-    ).id
-    order = purchases.create_purchase_order(
-        found.vendor_id, [PurchaseItem(lamp.pk, Decimal(5), Decimal(2))], warehouse_id=beta.pk, notes=HIDDEN
-    )
-    purchases.send_purchase_order(order.pk)
-    receipts.receive_purchase_order(order.pk, [receipts.Received(lamp.pk, Decimal(2))])
-    found.ids["purchase"] = order.pk
-    now = timezone.now()
-    found.ids["alert"] = Alert.objects.create(
-        alert_type="unusual_activity", severity="medium", product=lamp, warehouse=beta, subject="x", open_key="x",
-        title=HIDDEN, message=HIDDEN, current_quantity=1, threshold=1, raised_at=now, last_seen_at=now,
-    ).pk  # fmt: skip
-    found.ids["job"] = Job.objects.create(kind="export", params={"what": HIDDEN}, created_by=boss).pk
-    found.ids["import"] = Import.objects.create(
-        what="movements", format="csv", original_name=HIDDEN, created_by=boss, state="ready"
-    ).pk
-    return found
+    return build(make_product("Lamp", stock=20), main, make_user("admin", "boss"))
 
 
 @pytest.fixture
@@ -272,7 +205,7 @@ def test_every_route_is_walled_narrowed_or_the_whole_shops_with_a_reason() -> No
 def test_an_id_behind_the_wall_answers_404_as_one_there_is_not(
     name: str, shop: Shop, bound: dict[str, Api], as_staff: Callable[[str], Api]
 ) -> None:
-    route, body = BY_NAME[name], shop.body(name)
+    route, body = BY_NAME[name], shop.filled(BODIES.get(name, {}))
     for role, api in bound.items():
         for method in route.methods:
             sent = None if method == "GET" else body
@@ -562,6 +495,7 @@ def test_who_is_bound_cannot_lift_it_nor_make_an_account_that_is_not(shop: Shop,
         assert api("PUT", f"users/{api.user.pk}/warehouses", {"warehouse_ids": []}).status_code == 403
         assert api("POST", "users", {"username": "new", "email": "new@example.com"}).status_code == 403
         assert api("POST", "webhooks", {"url": "https://example.com"}).status_code == 403
+        assert api("PUT", "alerts/settings", {"alert_threshold_days": 3}).status_code == 403
 
 
 @pytest.mark.parametrize(("ids", "status"), [([404404], 422), (["x"], 422), ([0], 422), (list(range(1, 60)), 422)])

@@ -10,10 +10,11 @@ from rest_framework.test import APIRequestFactory
 
 from accounts import services
 from accounts.api.permissions import Can
-from accounts.models import Role, User
+from accounts.models import Membership, Role, User
 from accounts.principal import Anonymous, Principal, load_principal
 from accounts.roles import CAPABILITIES, MANAGEABLE_ROLES, ROLE_CAPABILITIES
 from accounts.tests.conftest import Api
+from inventory.models import Warehouse
 from workbox.core.errors import Forbidden, NotAuthenticated, NotFound, RuleViolation
 
 TABLE = {
@@ -56,6 +57,20 @@ def test_the_table_of_capabilities_is_complete() -> None:
 @pytest.mark.parametrize("capability", TABLE)
 def test_a_role_may_exactly_what_the_table_says(capability: str) -> None:
     assert tuple(capability in ROLE_CAPABILITIES[role] for role in ROLES) == TABLE[capability]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ROLES)
+def test_who_is_bound_to_a_warehouse_loses_exactly_what_is_of_the_whole_shop(
+    make: Callable[..., User], main: Warehouse, role: str
+) -> None:
+    user = make(role=role)
+    Membership.objects.create(user=user, warehouse=main)
+    lost = {"users.write", "webhooks.write", "settings.write", "alerts.settings"} if role != "user" else set()
+    wanted = ROLE_CAPABILITIES[role] - lost
+
+    assert load_principal(user.pk, None).capabilities == wanted
+    assert User.objects.get(pk=user.pk).capabilities == wanted
 
 
 @pytest.mark.django_db

@@ -20,6 +20,8 @@ from inventory.models import (
     ProductStock,
     StockLevel,
     StockOperation,
+    Transfer,
+    TransferLine,
     UnitOfMeasure,
     Warehouse,
 )
@@ -155,11 +157,14 @@ def create_products(products: Sequence[Product]) -> dict[str, int]:
 def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     """Change a product's own fields (price, name …) and tell the screens; its stock is changed by the ledger, not here.
 
-    Raises ProductUnknown, RuleViolation for a SKU in use, Invalid for an unknown unit.
+    Raises ProductUnknown, RuleViolation for a SKU in use, Invalid for an unknown unit, Conflict for a product with
+    stock that is to be a charge.
     """
     lock_stock(product_id)
     product = Product.objects.select_for_update().get(id=product_id)
     changes = dict(changes)
+    if changes.get("is_stocked") is False:
+        _refuse_held([product_id])
     if "category" in changes:
         product.category = category_named(changes.pop("category"))
     if "unit" in changes:
@@ -169,6 +174,23 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     _save(product)
     _announce_product(product)
     return product
+
+
+def _refuse_held(product_ids: Sequence[int]) -> None:
+    """Stock of a charge could be promised and never shipped: what is held or on its way keeps a product stocked.
+
+    Expects the products' totals held.
+    """
+    held = ProductStock.objects.filter(product_id__in=product_ids).exclude(on_hand=0, reserved=0)
+    moving = TransferLine.objects.filter(product_id__in=product_ids, transfer__status=Transfer.Status.IN_TRANSIT)
+    ids = {*held.values_list("product_id", flat=True), *moving.values_list("product_id", flat=True)}
+    if ids:
+        skus = ", ".join(Product.objects.filter(id__in=ids).order_by("id").values_list("sku", flat=True)[:20])
+        raise Conflict(
+            f"There is still stock of {skus}; bring it to zero before it becomes a charge.",
+            code="stock_held",
+            fields={"is_stocked": ["there is stock"]},
+        )
 
 
 @transactional
@@ -200,6 +222,7 @@ def update_products(changes: Mapping[int, Mapping[str, Any]]) -> None:
     """
     ids = sorted(changes)
     hold(ids)
+    _refuse_held([one for one in ids if changes[one].get("is_stocked") is False])
     for part in in_parts(ids, PRODUCTS_PER_STATEMENT):
         _update_some({one: changes[one] for one in part})
 

@@ -14,8 +14,10 @@ from django.db.models import ProtectedError
 
 from inventory.models import Product, ProductStock, StockMovement, StockOperation
 from inventory.services import protection
+from inventory.services.catalog import update_products
 from inventory.services.ledger import adjust
-from workbox.core.errors import HistoryIsFixed
+from tests.client import Api
+from workbox.core.errors import Conflict, HistoryIsFixed
 from workbox.core.events import append
 from workbox.core.models import Event
 
@@ -202,3 +204,20 @@ def test_an_application_user_can_neither_truncate_nor_drop_the_guards(make_produ
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"DROP USER {user}")
+
+
+@pytest.mark.django_db
+def test_a_product_with_stock_does_not_become_a_charge(make_product: Callable[..., Product], manager: Api) -> None:
+    """An order would promise its stock in the totals and nowhere else, for good: found by fuzzing."""
+    lamp = make_product("Lamp", stock=2)
+    for change in ({"is_stocked": False}, {"is_stocked": False, "name": "Fee"}):
+        refused = manager("PATCH", f"products/{lamp.pk}", change)
+        assert (refused.status_code, refused.json()["code"]) == (409, "stock_held")
+    with pytest.raises(Conflict):
+        update_products({lamp.pk: {"is_stocked": False}})
+    lamp.refresh_from_db()
+    assert (lamp.is_stocked, lamp.name) == (True, "Lamp")
+    manager("POST", "inventory/adjust", {"product_id": lamp.pk, "quantity": -2, "reason": "gone"})
+    assert manager("PATCH", f"products/{lamp.pk}", {"is_stocked": False}).status_code == 200
+    sold = manager("POST", "sales", {"product_id": lamp.pk, "quantity": 2})
+    assert (sold.status_code, lamp.movements.count()) == (201, 2)

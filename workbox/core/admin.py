@@ -343,7 +343,8 @@ def service_dialog(
     """A changing action on one row: GET shows `form` in a dialog, only POST runs the method.
 
     The method gets (request, form, object id) and returns the success message; a DomainError is shown in the dialog in
-    its own words. `permission` names the admin's `has_…_permission`.
+    its own words. `permission` names the admin's `has_…_permission`. A row that the admin does not list for the asker
+    answers 404, whatever the form looks at.
     """
     dialog = ActionDialog(title=title, description=description, form_class=form, form_submit_text=submit)
 
@@ -363,7 +364,15 @@ def service_dialog(
             messages.success(request, message)
             return back(request)
 
-        return action(description=title, permissions=[permission], icon=icon, variant=variant, dialog=dialog)(view)
+        opened = action(description=title, permissions=[permission], icon=icon, variant=variant, dialog=dialog)(view)
+
+        @wraps(opened)
+        def walled(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+            row_or_404(self.get_queryset(request), object_id)
+            answer: HttpResponse = opened(self, request, object_id=object_id)
+            return answer
+
+        return walled
 
     return decorate
 

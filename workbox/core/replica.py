@@ -4,6 +4,7 @@ Switched on by READ_DATABASE_URL. Only ORM reads of business tables in a GET req
 (plain SQL of the hot path, everything inside a transaction, tasks, commands, logins) stays on the primary.
 """
 
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +19,8 @@ from workbox.core.db import execute
 
 REPLICA = "replica"
 READ_APPS = frozenset({"inventory", "orders", "purchasing", "insights"})
-_wrote: dict[int, float] = {}  # without Redis, this process's own memory of who wrote
+_wrote: dict[int, float] = {}  # this process's own memory of who wrote, and until when they are pinned; oldest first
+_remembering = threading.Lock()
 
 
 class ReplicaRouter:
@@ -66,13 +68,23 @@ def note_write(actor_id: int | None) -> None:
     """For REPLICA_PIN_SECONDS this user's reads go to the primary, in every process (with Redis) or in this one."""
     if actor_id is None:
         return
-    _wrote[actor_id] = time.monotonic() + settings.REPLICA_PIN_SECONDS
+    _remember(actor_id)
     client = redis_client()
     try:
         if client is not None:
             client.set(_key(actor_id), b"1", ex=settings.REPLICA_PIN_SECONDS)
     except redis.RedisError:
         redis_failed()
+
+
+def _remember(actor_id: int) -> None:
+    """Note the write; who is not pinned any more is forgotten, so that the memory is as small as the last seconds."""
+    now = time.monotonic()
+    with _remembering:
+        _wrote.pop(actor_id, None)
+        _wrote[actor_id] = now + settings.REPLICA_PIN_SECONDS
+        while (oldest := next(iter(_wrote))) != actor_id and _wrote[oldest] <= now:
+            del _wrote[oldest]
 
 
 def _has_written(actor_id: int | None) -> bool:

@@ -36,6 +36,7 @@ QUEUE_FRAMES_MAX = 1000
 MESSAGES_PER_SECOND_MAX = 20
 FRAME_BYTES_MAX = 64 * 1024
 CLOSE_UNAUTHENTICATED, CLOSE_SLOW, CLOSE_FLOOD, CLOSE_STALE, CLOSE_FOREIGN_ORIGIN = 4401, 4408, 4429, 1013, 4403
+CLOSE_RESTART = 1012  # said by the server itself when it is told to stop
 CLOSE_FORBIDDEN = CLOSE_FOREIGN_ORIGIN  # in both cases logging in again would not help
 
 # Topic → the capabilities of which one is enough to listen; of orders those who may only place see their own.

@@ -141,6 +141,5 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
     )  # fmt: skip
     def cancel(self, request: HttpRequest, form: CancelDialog, job_id: int) -> str:
         """It stops."""
-        row_or_404(self.get_queryset(request), job_id)
         services.cancel(job_id)
         return f"Job {job_id} will stop."

@@ -56,6 +56,7 @@ class EndpointAdmin(ServiceAdmin):
     """Addresses that are told."""
 
     form = EndpointForm
+    shown_to_bound = False
     list_display = ["url", "shown_topics", "is_active", "disabled_reason", "description", "created_at"]
     list_filter = ["is_active"]
     list_filter_submit = False
@@ -134,6 +135,7 @@ class AttentionFilter(NamedFilter):
 class DeliveryAdmin(ReadOnlyAdmin):
     """What was sent where."""
 
+    shown_to_bound = False
     list_display = ["message_id", "event_type", "endpoint", "state", "attempts", "next_attempt_at", "delivered_at"]
     list_select_related = ["endpoint"]
     list_filter = [AttentionFilter, ("state", ChoicesDropdownFilter), ("endpoint", RelatedDropdownFilter)]

@@ -1,11 +1,13 @@
 """Imports: what a file would change is shown first, written once, and taken back."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -337,6 +339,26 @@ def test_the_pages_of_an_import_and_its_job_say_their_state_in_words(
     assert "(&#x27;done&#x27;" not in page
 
 
+def test_the_preview_shows_each_difference_in_its_colour(
+    make_product: Callable[..., Product], manager: Api, client: Client
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=5)
+    make_product("Mug", sku="MUG", stock=2)
+    text = "sku,name,price,on_hand MAIN\nLAMP,,,8\nMUG,,,2\nTEA,Tea,3,\nBAD,Bad,x,\n"
+    number = upload(manager, "products", text)
+    client.force_login(manager.user)
+    page = client.get(f"/admin/exchange/import/{number}/change/").content.decode()
+    rows = dict(re.findall(r'<tr class="wb-diff-row wb-diff-(\w+)">(.*?)</tr>', page, re.DOTALL))
+    assert {status: key for status, row in rows.items() for key in ("LAMP", "MUG", "TEA", "BAD") if key in row} == {
+        "changed": "LAMP", "unchanged": "MUG", "new": "TEA", "error": "BAD",
+    }  # fmt: skip
+    assert re.search(r"<del>5</del> → <ins>8</ins>", rows["changed"])
+    assert "<ins>Tea</ins>" in rows["new"]
+    assert re.search(r'<p class="wb-out">price: .+</p>', rows["error"])
+    styles = (Path(django_settings.BASE_DIR) / "workbox/static/workbox/admin.css").read_text()
+    assert all(f".wb-diff-{status}" in styles for status in ("new", "changed", "error"))
+
+
 # ---- the other kinds -------------------------------------------------------------------------------------------------
 def test_vendors_are_known_by_their_name_in_any_spelling(manager: Api) -> None:
     create_vendor({"name": "Northwind Mill", "contact_phone": "1"})
@@ -390,6 +412,35 @@ def test_movements_are_appended_and_a_known_one_is_only_compared(
     assert (sold.quantity, sold.created_at.isoformat()) == (-2, "2026-01-02T03:04:05+00:00")
     reverse(manager, number)
     assert StockLevel.objects.get().on_hand == 5
+
+
+def test_movements_of_many_dates_are_taken_back_as_one_act_or_not_at_all(
+    make_product: Callable[..., Product], manager: Api
+) -> None:
+    lamp, mug = make_product("Lamp", sku="LAMP", stock=5), make_product("Mug", sku="MUG", stock=0)
+    text = "date,sku,type,qty\n2026-01-02,LAMP,purchase,3\n2026-01-03,MUG,purchase,4\n2026-01-04,LAMP,sale,1\n"
+    number = upload(manager, "movements", text)
+    operations = apply(manager, number)["operation_ids"]
+    assert len(operations) == 3
+    sold = {"product_id": mug.pk, "quantity": 2, "movement_type": "sale"}
+    sale = manager("POST", "stock-movements", sold).json()
+    before = StockOperation.objects.count()
+
+    failed = reverse(manager, number)  # the second of the three would leave less than nothing
+    assert (failed["state"], StockOperation.objects.count()) == ("failed", before)
+    assert Import.objects.get(pk=number).state == "applied"
+    assert not StockOperation.objects.filter(reverses__in=operations).exists()
+    assert dict(StockLevel.objects.values_list("product__sku", "on_hand")) == {"LAMP": 7, "MUG": 2}
+
+    manager("POST", f"inventory/operations/{sale['operation_id']}/reverse", {"reason": "came back"})
+    assert reverse(manager, number)["state"] == "done"
+    assert Import.objects.get(pk=number).state == "reversed"
+    assert sorted(StockOperation.objects.filter(reverses__in=operations).values_list("reverses", flat=True)) == sorted(
+        operations
+    )
+    assert dict(StockLevel.objects.values_list("product__sku", "on_hand")) == {"LAMP": 5, "MUG": 0}
+    assert manager("POST", f"imports/{number}/reverse", {"reason": "twice"}).status_code == 409
+    assert lamp.movements.count() == 1 + 2 + 2
 
 
 def test_movements_of_what_is_not_there_are_left_out_by_name(
