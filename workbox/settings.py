@@ -52,6 +52,9 @@ INSTALLED_APPS = [
     "corsheaders",
     "axes",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "channels",
     "workbox.core.apps.CoreConfig",
     "accounts",
@@ -136,6 +139,7 @@ JWT_ALGORITHM = env.str("ALGORITHM", default="HS256")
 SIMPLE_JWT = simple_jwt(
     JWT_SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES, JWT_ALGORITHM, refresh_days=REFRESH_TOKEN_EXPIRE_DAYS
 )
+WORKBOX_SECOND_FACTOR = env.str("WORKBOX_SECOND_FACTOR", default="optional")  # or "required", of all staff
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=8)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -291,7 +295,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("workbox/icon.svg")},
     ],
-    "STYLES": [lambda request: static("workbox/admin.css")],
+    "STYLES": [lambda request: static("workbox/admin.css"), lambda request: static("workbox/people.css")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -9,6 +9,7 @@ from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
 from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
+from workbox.people_pages import roles_page, second_factor_code, second_factor_page
 
 api: list[URLPattern] = [
     one
@@ -31,6 +32,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
+    path("admin/second-factor/", second_factor_page, name="second-factor"),
+    path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
+    path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),
