@@ -18,6 +18,7 @@ from accounts.capabilities import PURCHASING_RECEIVE, PURCHASING_WRITE
 from inventory.models import StockMovement
 from purchasing.admin.dialogs import ZERO, PurchaseDialog, ReasonDialog, ReceiveDialog
 from purchasing.admin.vendors import may
+from purchasing.documents import purchase_order
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.services import orders, receipts
 from purchasing.services.orders import PurchaseItem
@@ -38,6 +39,7 @@ from workbox.core.admin import (
     service_dialog,
     signed_text,
 )
+from workbox.core.papers import Paper, PrintsPapers
 
 LINES_SHOWN = 200
 STATUS_LABELS = {
@@ -97,7 +99,7 @@ class PurchaseForm(forms.ModelForm):
 
 
 @admin.register(PurchaseOrder)
-class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
+class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     """What we buy: found by number, vendor, reference or SKU; moved on by dialogs; never edited, never deleted."""
 
     form = PurchaseForm
@@ -132,6 +134,7 @@ class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
         )
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/purchase_order.html"
+    papers = {"order": Paper("Purchase order", purchase_order)}
     actions_detail = ["send", "receive", "close", "cancel"]
 
     # ---- list ----
