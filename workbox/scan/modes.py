@@ -102,7 +102,8 @@ class UnknownCode(BarcodeUnknown):
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
-        self.detail = f"No product has the barcode or SKU “{code}”. Link it on its product's page, under Barcodes, and scan again."
+        known = f"No product has the barcode or SKU “{code}”."
+        self.detail = f"{known} Link it on its product's page, under Barcodes, and scan again."
         self.args = (self.detail,)
 
 

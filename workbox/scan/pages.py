@@ -186,10 +186,11 @@ def _read(body: dict[str, Any]) -> tuple[Scan, str]:
     if not isinstance(code, str) or len(code) > CODE_LENGTH_MAX:
         fields.fault("code", f"must be text of at most {CODE_LENGTH_MAX} characters")
         code = ""
+    quantity = fields.quantity("quantity")
     found = Scan(
         mode=mode or "",
         code=code,
-        quantity=(fields.quantity("quantity") if fields.has("quantity") else None) or ONE,
+        quantity=ONE if quantity is None else quantity,
         warehouse_id=fields.identifier("warehouse_id"),
         to_warehouse_id=fields.identifier("to_warehouse_id"),
         purchase_order_id=fields.identifier("purchase_order_id"),
