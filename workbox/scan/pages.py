@@ -24,8 +24,8 @@ from orders.states import CAN_SHIP
 from purchasing.models import PurchaseOrder
 from purchasing.states import CAN_RECEIVE
 from workbox.core import walls
-from workbox.core.api import error_body, json_response, read_object, status_of
-from workbox.core.errors import DomainError, Forbidden, Invalid, NotFound
+from workbox.core.api import error_body, error_response, json_response, read_object, status_of
+from workbox.core.errors import Busy, DomainError, Forbidden, Invalid, NotFound
 from workbox.core.idempotency import once
 from workbox.core.models import IdempotencyKey
 from workbox.core.numbers import to_json
@@ -112,14 +112,19 @@ def _may(request: HttpRequest, capability: str) -> bool:
 
 
 def in_words(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """A refusal is the API's error body, with what to do about it."""
+    """A refusal is an answer, too: the API's error body under `refused`, with its status and what to do about it.
+
+    Not as the response's status: a code that nobody knows is no fault of the page, and browsers log every 4xx as one.
+    """
 
     def answered(request: HttpRequest) -> HttpResponse:
         try:
             return view(request)
         except DomainError as error:
-            body = error_body(error) | {"what_to_do": WHAT_TO_DO.get(error.code, "")}
-            return json_response(body, status_of(error))
+            if isinstance(error, Busy):
+                return error_response(error)
+            told = {"status": status_of(error), "what_to_do": WHAT_TO_DO.get(error.code, "")}
+            return json_response({"refused": error_body(error) | told})
 
     return answered
 

@@ -41,6 +41,7 @@ self.addEventListener("fetch", (event) => {
 async function shell(request) {
   const cache = await caches.open(KEPT);
   try {
+    if (!navigator.onLine) throw new Error("offline");
     const answer = await fetch(request);
     if (answer.ok && !answer.redirected && answer.type === "basic") await cache.put(SHELL, answer.clone());
     else await cache.delete(SHELL); // logged out: nobody's page is left behind
@@ -52,6 +53,7 @@ async function shell(request) {
 
 async function asset(request) {
   try {
+    if (!navigator.onLine) throw new Error("offline");
     const answer = await fetch(request);
     if (answer.ok && answer.type === "basic") {
       const cache = await caches.open(KEPT);

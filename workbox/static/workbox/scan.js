@@ -57,6 +57,7 @@ function token() {
 
 /* {answer} booked or found · {error} refused in words · {later: why} not answered: the same may be sent again */
 async function post(url, body) {
+  if (!navigator.onLine) return { later: "offline" };
   let response;
   try {
     response = await fetch(url, {
@@ -69,9 +70,8 @@ async function post(url, body) {
   const isJson = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
   if (response.redirected || !isJson) return { later: response.status >= 500 ? "server" : "login" };
   const told = await response.json();
-  if (response.ok) return { answer: told };
-  if (response.status >= 500 || response.status === 429 || told.code === "idempotency_in_progress") return { later: "server" };
-  return { error: told };
+  if (!response.ok || told.refused?.code === "idempotency_in_progress") return { later: "server" };
+  return told.refused ? { error: told.refused } : { answer: told };
 }
 
 const WHY = {
@@ -347,6 +347,7 @@ function remember(name, value) {
 }
 
 async function loadChoices() {
+  if (!navigator.onLine) return;
   let found;
   try {
     const response = await fetch(station.dataset.choicesUrl, { credentials: "same-origin" });
@@ -408,8 +409,10 @@ function listen() {
   /* A scanner types wherever the focus is: letters that no other field takes belong to the code. */
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.("input, select, textarea, [contenteditable]");
-    if (!isTyping && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) focusField();
-  });
+    if (isTyping || event.key.length !== 1 || event.key === " " || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.stopImmediatePropagation(); // the menu's search has a letter of its own
+    focusField();
+  }, { capture: true });
   window.addEventListener("online", () => { isReachable = true; sync(); loadChoices(); });
   window.addEventListener("offline", () => { isReachable = false; show(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { sync(); focusField(); } });
