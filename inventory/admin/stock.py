@@ -198,7 +198,7 @@ class StockLevelAdmin(ReadOnlyAdmin):
     def set_bin(self, request: HttpRequest, form: BinDialog, level_id: int) -> str:
         """The product stands there from now on."""
         where = form.cleaned_data["bin"].strip()
-        StockLevel.objects.filter(pk=level_id).update(bin=where)
+        catalog.set_bins(form.level.product_id, bins={form.level.warehouse_id: where})
         return f"{form.level.product} in {form.level.warehouse.name} stands in {where or 'no bin'}."
 
 

@@ -56,6 +56,10 @@ export class Queue {
     return (await asked(this.scans().getAll())).filter((scan) => scan.user === this.user);
   }
 
+  async isWaiting(id) {
+    return (await asked(this.scans().get(id)))?.state === "waiting";
+  }
+
   async ofOthers() {
     return (await asked(this.scans().getAll())).filter((scan) => scan.user !== this.user && scan.state !== "done").length;
   }
@@ -91,9 +95,16 @@ export class Queue {
     return found?.items ?? {};
   }
 
-  async fill(order, items) {
-    const id = `${this.user}/${order}`;
-    if (Object.keys(items).length) await asked(this.baskets("readwrite").put({ id, items }));
-    else await asked(this.baskets("readwrite").delete(id));
+  /* A scan and the basket it fills or empties, both or neither: a closed tab must not count a pick twice. */
+  async settle(scan, order, items) {
+    const id = `${this.user}/${order}`, both = this.store.transaction([SCANS, BASKETS], "readwrite");
+    const baskets = both.objectStore(BASKETS);
+    both.objectStore(SCANS).put(scan);
+    if (Object.keys(items).length) baskets.put({ id, items });
+    else baskets.delete(id);
+    await new Promise((resolve, reject) => {
+      both.oncomplete = resolve;
+      both.onerror = both.onabort = () => reject(both.error);
+    });
   }
 }

@@ -19,7 +19,7 @@ const ASKS = {
 const PAPERS = { ORDER: ["pick", "order_id"], PO: ["receive", "purchase_order_id"], COUNT: ["count", "count_id"] };
 const LISTS = { purchase_order_id: "purchase_orders", order_id: "orders", count_id: "counts", warehouse_id: "warehouses", to_warehouse_id: "warehouses" };
 
-let queue, mode = MODES[0], isSending = false, isReachable = navigator.onLine, retry = 0, basket = {};
+let queue, mode = MODES[0], isSending = false, unreached = navigator.onLine ? "" : "offline", retry = 0, basket = {};
 let setup = JSON.parse(localStorage.getItem(SETUP) ?? "{}");
 let isMuted = localStorage.getItem(MUTED) === "yes";
 let audio = null;
@@ -128,10 +128,10 @@ async function scanned(raw) {
   }
   const body = bodyOf(code);
   amount.value = "1";
-  await queue.add(body, code);
-  if (!isReachable) say("waiting", `${code} is kept: ${NAMES[mode]}.`, WHY.offline);
+  const { id } = await queue.add(body, code);
   await show();
   await sync();
+  if (unreached && await queue.isWaiting(id)) say("waiting", `${code} is kept, not sent yet.`, WHY[unreached]);
 }
 
 async function lookUp(code) {
@@ -161,8 +161,14 @@ async function choosePaper(wanted, name, number, code) {
 }
 
 /* ---- the queue is sent, one after another, in order ---- */
-async function sync() {
-  if (isSending) return;
+/* One tab sends: two would both put a pick into the basket. */
+function sync() {
+  if (!navigator.locks) return send(true);
+  return navigator.locks.request("workbox-scan-send", { ifAvailable: true }, send);
+}
+
+async function send(isMine) {
+  if (isSending || !isMine) return;
   isSending = true;
   clearTimeout(retry);
   try {
@@ -172,11 +178,10 @@ async function sync() {
       scan.tried_at ??= new Date().toISOString();
       await queue.keep(scan);
       const { answer, error, later } = await post(station.dataset.scanUrl, { ...body, sent_at: new Date().toISOString() });
-      reach(later);
+      unreached = later ?? "";
       if (later) break;
       Object.assign(scan, answer ? { state: "done", answer, error: null } : { state: "refused", error });
-      if (answer) await follow(scan, answer);
-      await queue.keep(scan);
+      await follow(scan, answer);
       say(answer ? "good" : "bad", answer ? answer.text : error.detail, answer ? "" : error.what_to_do);
     }
     await queue.tidy();
@@ -187,21 +192,22 @@ async function sync() {
   if (await queue.next()) retry = setTimeout(sync, RETRY_MS);
 }
 
-function reach(later) {
-  isReachable = !later;
-  if (later) say("waiting", "Kept, not sent yet.", WHY[later]);
-}
-
 const listed = (items) => Object.entries(items).map(([id, one]) => ({ product_id: Number(id), quantity: one.quantity }));
 
 async function follow(scan, answer) {
-  const order = scan.body.order_id;
-  if (scan.body.mode === "ship") await queue.fill(order, {});
-  if (scan.body.mode !== "pick") return;
+  const { mode: did, order_id: order } = scan.body;
+  if (!answer || !["pick", "ship"].includes(did)) {
+    await queue.keep(scan);
+    return;
+  }
+  if (did === "ship") {
+    await queue.settle(scan, order, {});
+    return;
+  }
   const items = await queue.basket(order);
   const before = items[answer.product.id]?.quantity ?? 0;
   items[answer.product.id] = { quantity: sum(before, answer.quantity), name: `${answer.product.name} (${answer.product.sku})` };
-  await queue.fill(order, items);
+  await queue.settle(scan, order, items);
 }
 
 /* Thousandths are exact in whole numbers. */
@@ -256,9 +262,8 @@ async function unpick(last) {
   }
   items[id].quantity = sum(items[id].quantity, -last.answer.quantity);
   if (items[id].quantity <= 0) delete items[id];
-  await queue.fill(order, items);
   last.undone = true;
-  await queue.keep(last);
+  await queue.settle(last, order, items);
   say("good", `Taken back: ${last.answer.product.name} is out of the basket.`);
 }
 
@@ -281,8 +286,8 @@ async function show() {
   const all = await queue.all();
   const waiting = all.filter((scan) => scan.state === "waiting"), refused = all.filter((scan) => scan.state === "refused");
   const others = await queue.ofOthers();
-  at("scan-connection").dataset.state = isReachable ? "online" : "offline";
-  at("scan-connection-text").textContent = (isReachable ? "Online" : "Offline") + (waiting.length ? `, ${waiting.length} waiting` : "")
+  at("scan-connection").dataset.state = unreached ? "offline" : "online";
+  at("scan-connection-text").textContent = (unreached ? "Offline" : "Online") + (waiting.length ? `, ${waiting.length} waiting` : "")
     + (others ? `; ${others} of somebody else wait here until they log in` : "");
   at("scan-refused-part").hidden = refused.length === 0;
   at("scan-refused").replaceChildren(...refused.map(refusedRow));
@@ -354,7 +359,7 @@ async function loadChoices() {
     if (response.redirected || !response.ok) return;
     found = await response.json();
   } catch {
-    isReachable = false;
+    unreached = "offline";
     return;
   }
   for (const [name, list] of Object.entries(LISTS)) {
@@ -413,8 +418,8 @@ function listen() {
     event.stopImmediatePropagation(); // the menu's search has a letter of its own
     focusField();
   }, { capture: true });
-  window.addEventListener("online", () => { isReachable = true; sync(); loadChoices(); });
-  window.addEventListener("offline", () => { isReachable = false; show(); });
+  window.addEventListener("online", () => { unreached = ""; sync(); loadChoices(); });
+  window.addEventListener("offline", () => { unreached = "offline"; show(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { sync(); focusField(); } });
 }
 
