@@ -4,6 +4,7 @@ The encoders are the PDF library's; here is only decided which one, how fine, an
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from reportlab.graphics import renderPDF
@@ -89,11 +90,17 @@ def _draw_ean13(canvas: Any, text: str, *, x: float, y: float, width: float, hei
     renderPDF.draw(drawing, canvas, x + (width - 95 * module) / 2, y)
 
 
-def _draw_qr(canvas: Any, text: str, *, x: float, y: float, width: float, height: float) -> None:
+@lru_cache(maxsize=256)
+def _qr_rows(text: str) -> tuple[tuple[bool, ...], ...]:
+    """The code's modules from the top; kept, because copies of a label come one after another."""
     code = qrencoder.QRCode(None, qrencoder.QRErrorCorrectLevel.M)
     code.addData((qrencoder.QR8bitByte if text.isascii() else _Utf8)(text.encode()))
     code.make()
-    rows = code.modules
+    return tuple(tuple(map(bool, row)) for row in code.modules)
+
+
+def _draw_qr(canvas: Any, text: str, *, x: float, y: float, width: float, height: float) -> None:
+    rows = _qr_rows(text)
     side = min(width, height)
     module = side / (len(rows) + 2 * QR_QUIET_MODULES)
     left = x + (width - len(rows) * module) / 2
