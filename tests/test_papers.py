@@ -287,7 +287,9 @@ def test_a_blind_count_sheet_shows_no_book_numbers_until_it_is_closed(papers: di
     ledger.adjust(papers["lamp"].pk, quantity=D(4311), reason="found", warehouse_id=papers["main"].pk)
     blind, seen = (counts.open_count(papers["main"].pk, is_blind=is_blind) for is_blind in (True, False))
     assert "4,321" in text_of(count_sheet([seen.id]))[0]
+    StockLevel.objects.filter(product=papers["box"]).update(bin="")
     page = text_of(count_sheet([blind.id]))[0]
+    assert page.index("LAMP") < page.index("BOX")  # what has no bin comes last
     assert ["4,321" in page, "Books" in page, "Blind" in page, "LAMP" in page] == [False, False, True, True]
     counts.record(blind.id, [Found(papers["lamp"].pk, D(4321))])
     counts.close_count(blind.id)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
+
 from inventory.gtin import GTIN_DIGITS, gtin_of
 from inventory.models import Barcode, CountLine, Product, StockLevel
 from workbox.core import walls
@@ -11,6 +13,7 @@ from workbox.core import walls
 ONE = Decimal(1)
 EAN13_DIGITS = 13
 COUNT_ROWS_MAX = 5000
+NO_BIN_LAST = ExpressionWrapper(Q(bin=""), output_field=BooleanField())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def count_sheet_rows(count_id: int, warehouse_id: int) -> list[CountRow]:
     """
     counted = dict(CountLine.objects.filter(count_id=count_id).values_list("product_id", "counted_quantity"))
     levels = walls.of(StockLevel.objects.filter(warehouse_id=warehouse_id, product__is_stocked=True))
-    rows = levels.filter(product__is_active=True).order_by("bin", "product__sku")[:COUNT_ROWS_MAX]
+    rows = levels.filter(product__is_active=True).order_by(NO_BIN_LAST, "bin", "product__sku")[:COUNT_ROWS_MAX]
     return [
         CountRow(where, sku, name, unit, on_hand, counted.get(product_id))
         for product_id, where, sku, name, unit, on_hand in rows.values_list(
