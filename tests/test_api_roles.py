@@ -38,6 +38,7 @@ ROWS: dict[str, dict[str, frozenset[str]]] = {
     "events": {"GET": LOGGED_IN},
     "products": {"GET": LOGGED_IN, "POST": MANAGERS},
     "product": {"GET": LOGGED_IN, "PUT": MANAGERS, "PATCH": MANAGERS, "DELETE": MANAGERS},
+    "product-bins": {"GET": LOGGED_IN, "PUT": SHOP},
     "product-thresholds": {"GET": LOGGED_IN, "PUT": MANAGERS},
     "product-restore": dict.fromkeys(_ACTION, MANAGERS),
     "inventory": {"GET": LOGGED_IN, "POST": MANAGERS},

@@ -94,6 +94,7 @@ NARROWED = {
     "inventory-item",
     "inventory-history",
     "inventory-changes",
+    "product-bins",
     "product-thresholds",
     "inventory-movements",
     "inventory-valuation",
@@ -349,6 +350,12 @@ def test_a_threshold_is_set_in_ones_own_places_alone(shop: Shop, bound: dict[str
     body = {"thresholds": [{"warehouse_id": HIDDEN_ID, "reorder_threshold": 5}]}
     assert bound["manager"]("PUT", path, body).status_code == 404
     assert StockLevel.objects.get(warehouse=shop.beta).reorder_threshold is None
+
+
+def test_a_bin_is_set_in_ones_own_places_alone(shop: Shop, bound: dict[str, Api]) -> None:
+    body = {"bins": [{"warehouse_id": HIDDEN_ID, "bin": "A-1"}]}
+    assert bound["manager"]("PUT", f"products/{shop.lamp.pk}/bins", body).status_code == 404
+    assert StockLevel.objects.exclude(bin__in=["", HIDDEN]).count() == 0
 
 
 def test_a_target_quantity_takes_only_from_ones_own_places(shop: Shop, bound: dict[str, Api]) -> None:

@@ -22,6 +22,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Home", "home", "/admin/"),
             ("Live", "bolt", "/live/"),
+            ("Scan", "barcode_scanner", "/admin/scan/"),
         ),
     ),
     (

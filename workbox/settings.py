@@ -158,6 +158,9 @@ WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=Tr
 WORKBOX_HOLD_MINUTES_MAX = env.int("WORKBOX_HOLD_MINUTES_MAX", default=24 * 60)
 # How much more than ordered a vendor may deliver, in percent of the line.
 WORKBOX_OVER_RECEIPT_PERCENT = env.int("WORKBOX_OVER_RECEIPT_PERCENT", default=0)
+# Who sends our papers (invoices, purchase orders); `|` begins a new line of the address.
+WORKBOX_COMPANY_NAME = env.str("WORKBOX_COMPANY_NAME", default="WorkBox")
+WORKBOX_COMPANY_ADDRESS = env.str("WORKBOX_COMPANY_ADDRESS", default="")
 WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
 WORKBOX_SOCKETS_PER_USER = env.int("WORKBOX_SOCKETS_PER_USER", default=20)
 WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
@@ -295,7 +298,11 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("workbox/icon.svg")},
     ],
-    "STYLES": [lambda request: static("workbox/admin.css"), lambda request: static("workbox/people.css")],
+    "STYLES": [
+        lambda request: static("workbox/admin.css"),
+        lambda request: static("workbox/people.css"),
+        lambda request: static("workbox/papers.css"),
+    ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -10,6 +10,7 @@ from workbox.core.routes import ByFirstWord, route
 from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
+from workbox.scan import pages as scan_pages
 
 api: list[URLPattern] = [
     one
@@ -35,6 +36,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),
+    path("admin/scan/", scan_pages.needs_staff(scan_pages.page), name="scan"),
+    path("admin/scan/choices/", scan_pages.needs_staff(scan_pages.choices), name="scan-choices"),
+    path("admin/scan/book/", scan_pages.needs_staff(scan_pages.scan), name="scan-book"),
+    path("admin/scan/undo/", scan_pages.needs_staff(scan_pages.undo_scan), name="scan-undo"),
+    path("admin/scan/worker.js", scan_pages.needs_staff(scan_pages.worker), name="scan-worker"),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),

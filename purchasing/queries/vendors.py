@@ -241,6 +241,7 @@ def _days_of_receipts(vendor_ids: Iterable[int]) -> list[_Taken]:
     rows = Receipt.objects.filter(
         order__vendor_id__in=set(vendor_ids),
         order__sent_at__isnull=False,
+        operation__reversed_by__isnull=True,  # a receipt that was a mistake tells nothing of the vendor
         received_at__gte=datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS),
     )
     return [
