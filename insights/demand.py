@@ -60,6 +60,12 @@ def waiting() -> int:
     return events.head() // events.PLACES - _place()
 
 
+def ensure_built() -> None:
+    """The history holds all days: an installation that never built it builds it now. Every reader calls this first."""
+    if not EventCursor.objects.filter(name=BUILT).exists():
+        rebuild()
+
+
 def catch_up(tick: Tick = lambda _done: None) -> int:
     """The history knows every fact committed before the call; returns how many products were computed again.
 

@@ -24,6 +24,7 @@ from insights.forecasting import (
     predict_depletion,
     stockout_probability,
 )
+from insights.forecasting.lead_time import ASSUMED_DAYS
 from insights.models import ForecastRun
 from insights.panels import EVERYWHERE, sellable_warehouses
 from insights.refit import MODEL_TYPE, MODEL_VERSION, fit_one
@@ -109,10 +110,12 @@ def predict(product_id: int, places: Places, *, use_cache: bool = True, allow_pr
     return _seen([product], found, places)
 
 
-def predict_many(products: Sequence[Product], found: Curves, places: Places) -> Prediction:
-    """The predictions of products that have a curve."""
+def predict_many(
+    products: Sequence[Product], found: Curves, places: Places, *, assumed_days: float = ASSUMED_DAYS
+) -> Prediction:
+    """The predictions of products that have a curve; `assumed_days`: the lead time where no vendor says one."""
     rows = found.rows_of()
-    return _seen(products, found.forecast.rows([rows[one.pk] for one in products]), places)
+    return _seen(products, found.forecast.rows([rows[one.pk] for one in products]), places, assumed_days=assumed_days)
 
 
 def check_history(product: Product, days: int) -> None:
@@ -132,11 +135,13 @@ def _numbers(days: int) -> dict[str, int]:
     return {"min_required_days": MODEL_FROM_DAYS, "days_of_data": days}
 
 
-def _seen(products: Sequence[Product], found: Forecast, places: Places) -> Prediction:
+def _seen(
+    products: Sequence[Product], found: Forecast, places: Places, *, assumed_days: float = ASSUMED_DAYS
+) -> Prediction:
     ids = [one.pk for one in products]
     today = facts.today()
     supply = read_supply(ids, places.warehouses)
-    lead = as_lead_times(supply.fastest(one) for one in ids)
+    lead = as_lead_times((supply.fastest(one) for one in ids), assumed_days=assumed_days)
     available = floats(supply.available, ids)
     due = np.array(
         [

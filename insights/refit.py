@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from insights import curve_cache, curves, demand, facts, replenishment
-from insights.forecasting import Backtest, Forecast, forecast, learn_pool, run_backtest
+from insights.forecasting import Backtest, Forecast, Panel, forecast, learn_pool, run_backtest
 from insights.models import ForecastCurve, ForecastRun
 from insights.panels import EVERYWHERE, Calendar, calendar_of, read_panel, sellable_warehouses, sold_products
 from insights.scoring import score_kept_runs
-from workbox.core.db import in_parts, transact
+from workbox.core.db import after_commit, in_parts, transact
 
 MODEL_VERSION = "nb-2026.1"
 MODEL_TYPE = "negative_binomial_exponential_smoothing"
@@ -58,7 +58,8 @@ def refit(kind: str = ForecastRun.Kind.NIGHTLY, *, tick: Tick = _silent) -> Fore
             tick(done, total, "forecasts")
     if kind == ForecastRun.Kind.TRAINING:
         tick(done, total, "backtest")
-        run.backtest = backtest_body(backtest(calendars, wanted))
+        panel = whole_panel(calendars)
+        run.backtest = backtest_body(run_backtest(panel)) if panel is not None else {}
     run.pool, run.curves_count, run.finished_at = pools, done, datetime.now(UTC)
     run.save(update_fields=["pool", "curves_count", "finished_at", "backtest"])
     curve_cache.forget_all()
@@ -82,7 +83,7 @@ def fit_one(product_id: int, place_key: int = EVERYWHERE) -> Forecast | None:
 
 def retrain_one(product_id: int) -> ForecastRun | None:
     """The product's curves of the run in force are made anew from its history as of now; returns the run, if any."""
-    demand.catch_up()
+    demand.recompute([product_id])
     run = curves.current_run()
     if run is None:
         return None
@@ -98,21 +99,15 @@ def retrain_one(product_id: int) -> ForecastRun | None:
             curves.write(run.pk, [product_id], key, found)
 
     transact(work)
-    curve_cache.forget_all()
+    after_commit(curve_cache.forget_all)
     return run
 
 
-def backtest(calendars: Sequence[Calendar] | None = None, wanted: dict[int, list[int]] | None = None) -> Backtest:
-    """What the forecasts would have been worth on past days: the model beside a moving average and linear regression.
-
-    Of the whole shop, or of an evenly spaced sample of 4,000 products.
-    """
+def whole_panel(calendars: Sequence[Calendar] | None = None) -> Panel | None:
+    """The whole shop's history, or that of an evenly spaced sample of 4,000 products; None when nothing was sold."""
     found = _calendars(facts.today() - timedelta(days=1)) if calendars is None else calendars
     whole = next((one for one in found if one.place_key == EVERYWHERE), None)
-    if whole is None:
-        return Backtest({}, np.ones(0), np.ones(0))
-    ids = sold_products(whole) if wanted is None else wanted[EVERYWHERE]
-    return run_backtest(read_panel(_sample(ids), whole))
+    return None if whole is None else read_panel(_sample(sold_products(whole)), whole)
 
 
 def backtest_body(found: Backtest) -> dict[str, Any]:
@@ -155,7 +150,8 @@ def _sample(ids: Sequence[int]) -> list[int]:
 def _write(run: ForecastRun, ids: Sequence[int], calendar: Calendar, found: Forecast) -> None:
     for start in range(0, len(ids), CURVES_PER_TRANSACTION):
         part = slice(start, start + CURVES_PER_TRANSACTION)
-        transact(lambda part=part: curves.write(run.pk, ids[part], calendar.place_key, found.rows(part)))  # type: ignore[misc]
+        some, curve = ids[part], found.rows(part)
+        transact(lambda some=some, curve=curve: curves.write(run.pk, some, calendar.place_key, curve))  # type: ignore[misc]
 
 
 def _prune(run: ForecastRun) -> None:

@@ -109,13 +109,13 @@ def _ordered(product_ids: Sequence[int], places: Sequence[int]) -> dict[int, Dec
     return {product_id: as_quantity(units) for product_id, units in open_}
 
 
-def as_lead_times(times: Iterable[LeadTime | None]) -> LeadTimes:
-    """Lead times as the forecasts take them; who has no vendor gets seven days, assumed."""
+def as_lead_times(times: Iterable[LeadTime | None], *, assumed_days: float = ASSUMED_DAYS) -> LeadTimes:
+    """Lead times as the forecasts take them; who has no vendor gets seven days (or as told), assumed."""
     mean, sd, source = [], [], []
     for one in times:
         if one is None:
-            mean.append(ASSUMED_DAYS)
-            sd.append(ASSUMED_DAYS * QUOTED_SD_SHARE)
+            mean.append(assumed_days)
+            sd.append(assumed_days * QUOTED_SD_SHARE)
             source.append(ASSUMED)
         else:
             mean.append(float(one.mean_days))
