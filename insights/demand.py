@@ -57,6 +57,7 @@ class Drift:
 
 def waiting() -> int:
     """How many event rows the history has not taken yet."""
+    _sequence()
     return events.head() // events.PLACES - _place()
 
 
@@ -73,8 +74,7 @@ def catch_up(tick: Tick = lambda _done: None) -> int:
     """
     if not EventCursor.objects.filter(name=BUILT).exists():
         return rebuild(tick)
-    while events.sequence_pending() == events.SEQUENCE_BATCH:
-        pass
+    _sequence()
     touched, place = _touched(_place())
     done = 0
     for part in in_parts(sorted(touched, key=lambda one: (touched[one], one)), PRODUCTS_PER_TRANSACTION):
@@ -182,6 +182,12 @@ def _days(rows: Any) -> Iterator[tuple[int, date]]:
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
+def _sequence() -> None:
+    """What was committed has its place in the log."""
+    while events.sequence_pending() == events.SEQUENCE_BATCH:
+        pass
+
+
 def _place() -> int:
     row = execute("SELECT seq FROM core_eventcursor WHERE name = %s", [NAME]).fetchone()
     return int(row[0]) if row else 0

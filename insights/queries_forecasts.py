@@ -224,9 +224,9 @@ def data_summary(product_id: int, places: Places) -> dict[str, Any]:
     found = rows.aggregate(
         first=Min("day", filter=Q(units__gt=0)),
         last=Max("day", filter=Q(units__gt=0)),
-        units=Sum("units"),
+        asked=Sum("units"),
         most=Max("units"),
-        orders=Sum("orders"),
+        placed=Sum("orders"),
         returned=Sum("returned_units"),
         sale_days=Count("day", distinct=True, filter=Q(units__gt=0)),
         empty_days=Count("day", distinct=True, filter=Q(in_stock_share=0)),
@@ -235,14 +235,14 @@ def data_summary(product_id: int, places: Places) -> dict[str, Any]:
     levels = StockLevel.objects.filter(product=product, warehouse_id__in=places.warehouses)
     stock = levels.aggregate(on_hand=Sum("on_hand"), reserved=Sum("reserved"))
     balances = moved.aggregate(count=Count("id"), lowest=Min("balance_after"), highest=Max("balance_after"))
-    units = as_quantity(found["units"])
+    units = as_quantity(found["asked"])
     return {
         "product_id": product.pk,
         "has_sufficient_data": days >= MODEL_FROM_DAYS,
         "days_of_data": days,
         "min_required_days": MODEL_FROM_DAYS,
         "total_transactions": balances["count"],
-        "total_orders": found["orders"] or 0,
+        "total_orders": found["placed"] or 0,
         "date_range": {"start_date": found["first"], "end_date": found["last"]},
         "stock_statistics": {
             "current_stock": as_quantity(stock["on_hand"]) - as_quantity(stock["reserved"]),

@@ -1,8 +1,8 @@
 """Service: the checks that run by the clock. They find what no single stock change shows, and end what is over.
 
 Low stock is raised in the movement's own transaction (`insights.alerts.listen`); the hourly check finds it where no
-stock moved (a new threshold, an import from before alerts), with predicted depletion and unusual activity. Depletion is predicted by
-the forecasts per warehouse, and by a moving average for products that have none yet.
+stock moved (a new threshold, an import from before alerts), with predicted depletion and unusual activity. Depletion is
+predicted by the forecasts per warehouse, and by a moving average for products that have none yet.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
