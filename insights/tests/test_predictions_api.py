@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import orjson
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
 from accounts.models import User
@@ -353,3 +355,30 @@ def test_vendors_lead_time_counts(trained: Product, manager: Api) -> None:
     found = manager("GET", f"predictions/{trained.pk}").json()
     assert (found["lead_time_days"], found["lead_time_source"]) == (18, "quoted")
     assert 0.2 < found["stockout_probability"] < 0.8
+
+
+# ---- statements ----
+def statements(api: Api, path: str) -> int:
+    """How many a GET takes, who is asking left out."""
+    with CaptureQueriesContext(connection) as captured:
+        assert api("GET", path).status_code == 200
+    return len([one for one in captured if not one["sql"].startswith("SELECT username, role, token_version")])
+
+
+def test_pages_take_the_same_number_of_statements_however_many_products(
+    make_product: MakeProduct, sell_daily: SellDaily, manager: Api, trained: Product
+) -> None:
+    paths = ("predictions/batch", "replenishment", f"predictions/{trained.pk}/data-summary")
+    few = [statements(manager, path) for path in paths]
+    vendor = vendors.create_vendor({"name": "Northwind Mill"}).pk
+    for number in range(4):
+        one = make_product(f"P{number}")
+        sell_daily(one, STEADY, stock=2)
+        vendors.add_price(vendor, NewPrice(product_id=one.pk, unit_price=D(1), lead_time_days=5))
+    refit.refit()
+    many = [statements(manager, path) for path in paths]
+    assert manager("GET", "predictions/batch").json()["successful_predictions"] == 5
+    assert manager("GET", "replenishment").json()["count"] == 4
+    assert [after - before for before, after in zip(few, many, strict=True)] == [2, 1, 0]  # receipts; the page's rows
+    assert statements(manager, f"predictions/{trained.pk}") <= 14
+    assert statements(manager, "predictions/batch") <= 16
