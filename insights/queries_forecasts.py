@@ -32,6 +32,7 @@ from workbox.core.numbers import as_quantity, plain
 
 FORECAST_DAYS, FORECAST_DAYS_MIN, FORECAST_DAYS_MAX = 90, 7, 365
 ERRORS_MAX = 100
+DAILY_DAYS = 14
 
 
 # ---- one prediction as a body ----------------------------------------------------------------------------------------
@@ -91,9 +92,8 @@ def forecast_lines(found: Prediction, *, days: int) -> list[list[dict[str, Any]]
     """Per product a line per day: units expected with their band, and the stock that is then left with its band."""
     count = len(found.products)
     every = found.forecast.rows(np.repeat(np.arange(count), days))
-    ahead = np.tile(np.arange(1, days + 1), count)
     daily = found.forecast.daily(days)
-    sums = {q: every.quantile(ahead, q).reshape(count, days) for q in BAND}
+    sums = _sums(found, days)
     of_day = {
         q: arithmetic.quantile(
             q, mean=daily.ravel(), dispersion=every.spread(1.0), uplift=every.uplift, is_whole=every.is_whole
@@ -120,6 +120,21 @@ def forecast_lines(found: Prediction, *, days: int) -> list[list[dict[str, Any]]
         ]
         for row in range(count)
     ]
+
+
+def _sums(found: Prediction, days: int) -> dict[float, Any]:
+    """Quantiles of the demand up to each day (products, days): a fortnight day by day, then a day a week and between
+    them a straight line, which is a fifth of the work.
+    """
+    count = len(found.products)
+    looked_at = np.unique(np.r_[1 : min(days, DAILY_DAYS) + 1, min(days, DAILY_DAYS) : days : 7, days])
+    some = found.forecast.rows(np.repeat(np.arange(count), len(looked_at)))
+    sums = {}
+    for q in BAND:
+        exact = some.quantile(np.tile(looked_at, count), q).reshape(count, len(looked_at))
+        between = np.array([np.interp(np.arange(1, days + 1), looked_at, one) for one in exact])
+        sums[q] = np.where(found.forecast.is_whole[:, None], np.round(between), between)
+    return sums
 
 
 def _supply_by_day(found: Prediction, days: int) -> Any:

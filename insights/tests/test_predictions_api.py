@@ -1,6 +1,7 @@
 """Predictions at the door: the seed's keys and examples, honest refusals, and never a stale word about stock."""
 
 import itertools
+import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -382,3 +383,16 @@ def test_pages_take_the_same_number_of_statements_however_many_products(
     assert [after - before for before, after in zip(few, many, strict=True)] == [2, 1, 0]  # receipts; the page's rows
     assert statements(manager, f"predictions/{trained.pk}") <= 14
     assert statements(manager, "predictions/batch") <= 16
+
+
+@pytest.mark.mariadb
+def test_one_product_on_demand_takes_less_than_fifty_milliseconds(trained: Product, manager: Api) -> None:
+    path = f"predictions/{trained.pk}"
+    for query in ("", "?use_cache=false"):
+        took = []
+        for _ in range(8):
+            began = time.thread_time()
+            assert manager("GET", path + query).status_code == 200
+            took.append(time.thread_time() - began)
+        # Our own share of the time: by the clock it depends on who else is at work on this machine.
+        assert min(took) < 0.05, (query, took)
