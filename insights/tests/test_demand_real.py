@@ -136,3 +136,16 @@ def test_two_weeks_through_the_importer_give_the_cleaned_demand_but_for_what_is_
     monkeypatch.setattr("insights.facts.today", lambda: date(2011, 10, 1))
     run = refit.refit()
     assert run.curves_count > 2000
+
+
+@pytest.mark.skipif(not os.environ.get("WORKBOX_REAL_WHOLE"), reason="takes a quarter of an hour: WORKBOX_REAL_WHOLE=1")
+def test_ten_months_give_the_cleaned_demand_but_for_what_is_listed() -> None:
+    imported(WHOLE)
+    assert compare(WHOLE) == {
+        "cells": 200_824,
+        "units": 3_773_693,
+        "equal": 199_765,
+        "cancelled after the stream's end": (351, 3292),
+        "given away": (353, 2294),
+        "matched to another sale": (361, 2794),
+    }
