@@ -160,7 +160,7 @@ WHOLE_SHOP = {
         (
             "sales-analytics", "sales-comparison", "sales-by-category", "analytics-snapshot", "insights-trends",
             "insights-categories", "insights-stock", "insights-turnover", "insights-ageing", "insights-abc",
-            "insights-dead-stock", "insights-patterns", "alert-settings",
+            "insights-dead-stock", "insights-patterns", "alert-settings", "predictions-quality",
         ),
         _FIGURES,
     ),
@@ -170,6 +170,14 @@ WHOLE_SHOP = {
             "webhook-again",
         ),
         "deliveries tell the whole shop's news: whoever is bound may not have any (403)",
+    ),
+    **dict.fromkeys(
+        ("predictions-batch", "prediction", "prediction-summary", "replenishment", "replenishment-orders"),
+        "narrowed to the asker's places: insights/tests/test_predictions_api.py and test_replenishment.py show it",
+    ),
+    **dict.fromkeys(
+        ("prediction-cache", "predictions-train", "replenishment-levels"),
+        "a product's forecast and aims are the whole shop's; what is read of them is narrowed",
     ),
     **dict.fromkeys(("exports", "report-inventory", "report-sales", "report-movements"), _OWN_FILE),
 }  # fmt: skip

@@ -61,6 +61,10 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Alerts", "notifications", "insights_alert"),
             ("Alert settings", "tune", "insights_alertsettings"),
+            ("Suggestions", "add_shopping_cart", "insights_suggestion"),
+            ("Forecast runs", "model_training", "insights_forecastrun"),
+            ("Forecasts", "query_stats", "insights_forecastcurve"),
+            ("Daily demand", "ssid_chart", "insights_dailydemand"),
             ("Daily totals", "calendar_month", "insights_dailytotal"),
             ("Daily sales", "bar_chart", "insights_dailysales"),
             ("Daily sales per category", "donut_small", "insights_dailycategorysales"),

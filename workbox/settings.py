@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "workbox.webhooks.apps.WebhooksConfig",
     "workbox.jobs.apps.JobsConfig",
     "workbox.exchange.apps.ExchangeConfig",
+    "workbox.planning.apps.PlanningConfig",
     "workbox.apps.WorkBoxConfig",
 ]
 # API paths pass through the first four only: what belongs to a browser session costs a program nothing.
@@ -260,6 +261,10 @@ CELERY_BEAT_SCHEDULE = {
     "insights-hourly-alerts": {"task": "insights.check_alerts", "schedule": crontab(minute=0)},
     "insights-resolve-alerts": {"task": "insights.auto_resolve_alerts", "schedule": crontab(hour="*/6", minute=30)},
     "insights-mail-alerts": {"task": "insights.mail_alerts", "schedule": 60.0},
+    "planning-hourly-demand": {"task": "planning.update_demand", "schedule": crontab(minute=10)},
+    "planning-demand-after-bulk": {"task": "planning.update_demand_after_bulk", "schedule": 300.0},
+    "planning-nightly-refit": {"task": "planning.refit", "schedule": crontab(hour=2, minute=0, day_of_week="1-6")},
+    "planning-weekly-training": {"task": "planning.train", "schedule": crontab(hour=2, minute=0, day_of_week="0")},
     "purchasing-nightly-verify": {"task": "purchasing.verify_purchases", "schedule": crontab(hour=4, minute=15)},
 }
 
@@ -267,6 +272,9 @@ CELERY_BEAT_SCHEDULE = {
 WORKBOX_JOBS = {
     "export": "workbox.exchange.exports.run_export",
     "report": "workbox.exchange.reports.run_report",
+    "demand_update": "workbox.planning.work.run_demand",
+    "forecast_refit": "workbox.planning.work.run_refit",
+    "forecast_training": "workbox.planning.work.run_training",
     "import_preview": "workbox.exchange.imports.run_preview",
     "import_apply": "workbox.exchange.imports.run_apply",
     "import_reverse": "workbox.exchange.imports.run_reverse",

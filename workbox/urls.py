@@ -23,6 +23,7 @@ api: list[URLPattern] = [
         "workbox.webhooks.api.urls",
         "workbox.jobs.api.urls",
         "workbox.exchange.api.urls",
+        "workbox.planning.views",
         "workbox.core.urls",
     )
     for one in import_module(module).urlpatterns
