@@ -135,6 +135,8 @@ ROWS: list[Row] = [
      ["thresholds"]),
     ("PUT", "products/P/thresholds", {"thresholds": [{"warehouse_id": "W", "reorder_threshold": -1}]}, *BAD,
      ["thresholds.0.reorder_threshold"]),
+    ("PUT", "products/P/thresholds", {"thresholds": [{"warehouse_id": "W", "reorder_threshold": 1}] * 2}, *BAD,
+     ["thresholds.1.warehouse_id"]),
     ("POST", "products/bulk-price", {}, *BAD, ["items"]),
     ("POST", "products/bulk-price", {"items": []}, *BAD, ["items"]),
     ("POST", "products/bulk-price", {"items": [P]}, *BAD, ["items.0.price"]),

@@ -58,6 +58,8 @@ class ThresholdsView(ApiView):
             threshold = line.quantity("reorder_threshold")
             if threshold is not None and threshold < 0:
                 line.fault("reorder_threshold", "may not be negative")
+            if warehouse_id in wanted:
+                line.fault("warehouse_id", "is named twice")
             if warehouse_id is not None:
                 wanted[warehouse_id] = threshold
         fields.check()
