@@ -61,6 +61,7 @@ INSTALLED_APPS = [
     "insights",
     "workbox.webhooks.apps.WebhooksConfig",
     "workbox.jobs.apps.JobsConfig",
+    "workbox.desk.apps.DeskConfig",
     "workbox.exchange.apps.ExchangeConfig",
     "workbox.apps.WorkBoxConfig",
 ]
@@ -291,7 +292,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("workbox/icon.svg")},
     ],
-    "STYLES": [lambda request: static("workbox/admin.css")],
+    "STYLES": [lambda request: static("workbox/admin.css"), lambda request: static("workbox/desk.css")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
@@ -308,7 +309,13 @@ UNFOLD = {
             "950": "#172554",
         }
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "workbox.admin_site.navigation"},
+    "COMMAND": {"search_models": False, "show_history": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "workbox.admin_site.navigation",
+    },
 }
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
+from workbox.desk.urls import urlpatterns as desk
 from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 
@@ -31,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
+    *desk,
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),
