@@ -1,4 +1,4 @@
-"""The desk in a real Chromium: board, home, search, saved filters and exports, by mouse, by key, on a phone, in the dark."""
+"""The desk in a real Chromium: board, home, search, saved filters, exports; by mouse and key, on any screen."""
 
 from collections.abc import Callable
 from pathlib import Path

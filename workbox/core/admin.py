@@ -155,6 +155,32 @@ class NamedFilter(DropdownFilter):
         return chosen[1](queryset) if chosen else queryset
 
 
+class AttentionFilter(NamedFilter):
+    """A filter that shows by itself what needs attention, as long as nobody filters or searches; `all` shows all.
+
+    `default_choice` is what it shows then, `default_words` says so above the list.
+    """
+
+    default_choice = ""
+    default_words = ""
+
+    def acts_by_default(self, request: HttpRequest) -> bool:
+        """True when nobody has chosen anything but an order or a page.
+
+        An action on rows that were selected one by one means those rows, whatever the list shows by itself; one on "all
+        of them" means all that were shown.
+        """
+        if request.method == "POST" and request.POST.get("select_across", "0") == "0":
+            return False
+        return self.value() is None and not set(request.GET) - {"o", "p", "all", "e"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the choice, or of the default."""
+        if self.acts_by_default(request):
+            return self.choices_named[self.default_choice][1](queryset)
+        return super().queryset(request, queryset)
+
+
 class NumberSearch:
     """Mix-in: a number is looked up as a number, by index, and not as a part of every text in the table.
 
@@ -177,6 +203,22 @@ class NumberSearch:
         for name in self.exact_fields:
             wanted |= Q(**{name: search_term.strip()})
         return queryset.filter(wanted), bool(self.exact_fields)
+
+
+class NewestSearch:
+    """Mix-in for logs: words are looked for in the newest rows only, so that a search costs the same whatever the age.
+
+    Numbers, references and whatever else an index finds is looked for in all of them by the classes before this one.
+    """
+
+    searched_rows = 100_000
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
+        """The rows, and whether some may come twice."""
+        if search_term.strip():
+            newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
+            queryset = queryset.filter(pk__gt=newest - self.searched_rows)
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
 
 
 # ---- services behind forms and dialogs -------------------------------------------------------------------------------
@@ -407,7 +449,7 @@ def each(request: HttpRequest, rows: Iterable[Any], *, work: Callable[[Any], str
 
 # ---- core's own tables -----------------------------------------------------------------------------------------------
 @admin.register(Event)
-class EventAdmin(NumberSearch, ReadOnlyAdmin):
+class EventAdmin(NumberSearch, NewestSearch, ReadOnlyAdmin):
     """The event log: every committed fact, in the order the screens hear of it."""
 
     shown_to_bound = False
