@@ -17,7 +17,7 @@ from accounts.capabilities import (
     WAREHOUSES_WRITE,
 )
 from accounts.models import STAFF_ROLES, User
-from insights import queries
+from insights import facts, queries
 from inventory.models import Category, Product, StockLevel, Warehouse
 from orders.models import Order
 from orders.states import OrderStatus
@@ -228,8 +228,14 @@ def _month(today: date, so_far: queries.Sales) -> dict[str, Any]:
     revenue = sum((one.revenue for _, one in rows), Decimal(0))
     return {
         "rows": [
-            {"day": f"{day:%Y-%m-%d}", "short": f"{day:%d %b}", "orders": one.orders,
-             "revenue": money_text(one.revenue), "plain": f"{one.revenue:.2f}", "url": _day_url(datetime(day.year, day.month, day.day, tzinfo=UTC))}
+            {
+                "day": f"{day:%Y-%m-%d}",
+                "short": f"{day:%d %b}",
+                "orders": one.orders,
+                "revenue": money_text(one.revenue),
+                "plain": f"{one.revenue:.2f}",
+                "url": _day_url(facts.midnight(day)),
+            }
             for day, one in rows
         ],
         "revenue": money_text(revenue),
@@ -238,7 +244,7 @@ def _month(today: date, so_far: queries.Sales) -> dict[str, Any]:
             "orders_order", stage="sold", placed_at_from=f"{first:%Y-%m-%d}", placed_at_to=f"{today:%Y-%m-%d}"
         ),
         "words": f"Best day: {best[0]:%A, %d %B} with {money_text(best[1].revenue)}." if revenue else "",
-    }  # fmt: skip
+    }
 
 
 def _top(today: date) -> list[dict[str, Any]]:

@@ -210,7 +210,7 @@ class ReferenceSearch:
         acts = _acts_of(search_term)
         if acts:
             return queryset.filter(pk__in=acts), False
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
 
 
 def _acts_of(reference: str) -> list[int]:

@@ -112,9 +112,70 @@ def test_a_selection_is_confirmed_with_one_sentence_per_order(visitor: MakeVisit
     in_column(page, short, "pending")
 
 
+# ---- home ------------------------------------------------------------------------------------------------------------
+def test_the_figures_move_without_a_reload(visitor: MakeVisitor, server: Server) -> None:
+    page = visitor("manager").open("/admin/")
+    is_live(page)
+    page.evaluate("window.sameDocument = true")
+    figure = page.locator("[data-figure=open] strong")
+    before = int(figure.inner_text())
+    place(server)
+    expect(figure).to_have_text(str(before + 1), timeout=15_000)
+    expect(page.locator("#month-chart")).to_be_visible()
+    assert page.evaluate("window.sameDocument") is True
+    page.locator("[data-figure=open]").click()
+    expect(page.locator("#result_list tbody tr")).to_have_count(before + 1)
+
+
+def test_the_chart_can_be_read_as_a_table(visitor: MakeVisitor) -> None:
+    page = visitor("analyst").open("/admin/")
+    page.get_by_text("The same as a table").click()
+    expect(page.locator("#month-table tbody tr")).to_have_count(30)
+
+
+# ---- search ----------------------------------------------------------------------------------------------------------
+def test_ctrl_k_finds_a_product_and_opens_it(visitor: MakeVisitor) -> None:
+    page = visitor("clerk").open("/admin/")
+    page.locator("body").press("Control+k")
+    page.locator("#search-input-command").press_sequentially("LAMP-02")
+    expect(page.locator("#command-results-list li")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/inventory/product/2/change/")
+
+
+# ---- lists -----------------------------------------------------------------------------------------------------------
+def test_a_filter_is_kept_used_and_deleted(visitor: MakeVisitor) -> None:
+    page = visitor("manager").open("/admin/orders/order/")
+    expect(page.locator(".wb-attention")).to_contain_text("Shown: open orders")
+    page.locator(".wb-attention").get_by_role("link", name="Show all").click()
+    expect(page.locator(".wb-attention")).to_have_count(0)
+    page = visitor("manager").open("/admin/orders/order/?status__exact=cancelled")
+    page.get_by_text("Keep this filter").click()
+    page.get_by_label("Name").fill("Called off")
+    page.get_by_role("button", name="Keep", exact=True).click()
+    page.goto(page.url.split("?")[0])
+    page.get_by_role("link", name="Called off").click()
+    page.wait_for_url("**status__exact=cancelled")
+    page.get_by_role("button", name="Delete the filter Called off").click()
+    expect(page.locator("body")).to_contain_text("“Called off” is deleted.")
+    expect(page.get_by_role("link", name="Called off")).to_have_count(0)
+
+
+def test_a_list_is_taken_out_as_it_is_shown(visitor: MakeVisitor) -> None:
+    page = visitor("manager").open("/admin/inventory/product/?q=chair")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["Sku", "CHAIR-02", "CHAIR-01"]
+
+
 # ---- every page, every screen ----------------------------------------------------------------------------------------
 PAGES = {
     "board": "/admin/board/",
+    "home": "/admin/",
+    "orders": "/admin/orders/order/?status__exact=pending",
+    "products": "/admin/inventory/product/",
 }
 
 
@@ -130,7 +191,7 @@ def test_the_desk_fits_the_screen_and_keeps_nobody_out(
         page = one.open(path)
         if name in {"board", "home"}:
             is_live(page)
-        page.wait_for_timeout(300)
+        page.wait_for_load_state("load")
         page.screenshot(path=str(folder / f"{look}-{name}.png"), full_page=True)
         if not page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
             wrong.append(f"{name} is too wide")

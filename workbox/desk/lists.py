@@ -62,7 +62,7 @@ def save_filter(request: HttpRequest) -> HttpResponse:
     list_admin(request, list_of)
     try:
         saved = services.save_filter(
-            request.user.pk,  # type: ignore[arg-type]
+            request.user.pk,
             list_of=list_of,
             name=request.POST.get("name", ""),
             query=query,
@@ -80,7 +80,7 @@ def delete_filter(request: HttpRequest, filter_id: int) -> HttpResponse:
     list_of = request.POST.get("list_of", "")
     list_admin(request, list_of)
     try:
-        gone = services.delete_filter(request.user.pk, filter_id=filter_id)  # type: ignore[arg-type]
+        gone = services.delete_filter(request.user.pk, filter_id=filter_id)
     except DomainError as error:
         raise Http404(error.detail) from error
     messages.success(request, f"“{gone.name}” is deleted.")

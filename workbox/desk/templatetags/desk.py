@@ -22,15 +22,16 @@ def desk_bar(context: dict[str, Any], cl: ChangeList) -> dict[str, Any]:
     label = cl.model._meta.label_lower
     query = request.GET.urlencode()
     current = kept_part(query)
+    # By what it can, not by its class: Unfold loads tags while the admin's own classes are being made.
+    specs: list[Any] = [spec for spec in cl.filter_specs if hasattr(spec, "acts_by_default")]
     saved = SavedFilter.objects.filter(user_id=request.user.pk, list_of=label)
     return {
         "list_of": label,
         "attention": next(
             (
                 {"words": spec.default_words, "all_url": list_url(label, f"{spec.parameter_name}=all")}
-                for spec in cl.filter_specs
-                # By what it can, not by its class: Unfold loads tags while the admin's own classes are being made.
-                if hasattr(spec, "acts_by_default") and spec.acts_by_default(request)
+                for spec in specs
+                if spec.acts_by_default(request)
             ),
             None,
         ),
