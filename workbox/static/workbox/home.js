@@ -22,12 +22,12 @@ function draw() {
       labels: rows.map((row) => row.day),
       datasets: [
         { type: "bar", label: "Revenue", data: rows.map((row) => Number(row.revenue)), backgroundColor: link, yAxisID: "y", order: 2 },
-        { type: "line", label: "Orders", data: rows.map((row) => Number(row.orders)), borderColor: warn, backgroundColor: warn, borderDash: [4, 3], pointRadius: 2, yAxisID: "orders", order: 1 },
+        { type: "line", label: "Orders", data: rows.map((row) => Number(row.orders)), borderColor: warn, backgroundColor: warn, pointRadius: 2, yAxisID: "orders", order: 1 },
       ],
     },
     options: {
       animation: false, responsive: true, maintainAspectRatio: false, interaction: { mode: "index", intersect: false },
-      plugins: { legend: { labels: { color: text } } },
+      plugins: { legend: { labels: { color: text, usePointStyle: true } } },
       scales: {
         x: { ticks: { color: text, maxRotation: 0, autoSkip: true }, grid: { display: false } },
         y: axis,
