@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from axes.models import AccessAttempt
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -9,7 +10,10 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import password_validators_help_text_html
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectMultipleWidget
@@ -18,6 +22,7 @@ from accounts import services, tokens
 from accounts.capabilities import MANAGEABLE_ROLES, STAFF_ROLES, Role
 from accounts.models import ActivityLog, Membership, RefreshToken, User
 from accounts.names import normal_email, username_key
+from workbox.core.admin import NOTHING, Dialog, moment_text, row_or_404, service_dialog
 from workbox.core.errors import DomainError
 
 if admin.site.is_registered(Group):
@@ -121,9 +126,48 @@ class PasswordForm(AdminPasswordChangeForm):
         return account
 
 
+LOGINS_SHOWN = 20
+
+
+def _panels(user: User) -> dict[str, Any]:
+    """What an account's page shows beside its form: open logins, who came and went, failed attempts."""
+    now = timezone.now()
+    open_logins = user.refresh_tokens.filter(revoked_at=None, rotated_at=None, expires_at__gt=now)
+    failed = AccessAttempt.objects.filter(username=user.username_key).order_by("-attempt_time")[:LOGINS_SHOWN]
+    return {
+        "logins": [
+            {
+                "family": one.family,
+                "short": one.jti_hash[:12],
+                "since": moment_text(one.created_at),
+                "until": moment_text(one.expires_at),
+                "end_url": reverse("admin:accounts_user_end_login", args=[user.pk, one.family]),
+            }
+            for one in open_logins.order_by("-created_at")[:LOGINS_SHOWN]
+        ],
+        "history": [
+            {"at": moment_text(one.at), "what": one.get_kind_display(), "ip": one.ip or NOTHING}
+            for one in user.activity.order_by("-id")[:LOGINS_SHOWN]
+        ],
+        "failed": [
+            {"at": moment_text(one.attempt_time), "count": one.failures_since_start, "ip": one.ip_address or NOTHING}
+            for one in failed
+        ],
+        "history_url": f"{reverse('admin:accounts_activitylog_changelist')}?user__id__exact={user.pk}",
+        "logins_url": f"{reverse('admin:accounts_refreshtoken_changelist')}?user__id__exact={user.pk}",
+    }
+
+
+class ResetSecondFactor(Dialog):
+    """Asks once more."""
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    """Accounts: search, filter, role, password, end all logins. Accounts are deactivated, never deleted."""
+    """Accounts: search, filter, role, password, logins, second factor. Accounts are deactivated, never deleted."""
+
+    change_form_outer_after_template = "admin/panels/user.html"
+    actions_detail = ["reset_second_factor"]
 
     form = UserEditForm
     add_form = UserAddForm
@@ -134,14 +178,64 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_fields = ["username_key", "email", "full_name"]
     ordering = ["id"]
     filter_horizontal = []
-    readonly_fields = ["last_login", "created_at", "updated_at"]
+    readonly_fields = ["second_factor", "last_login", "created_at", "updated_at"]
     fieldsets = [
         (None, {"fields": ["username", "email", "full_name"]}),
-        ("Access", {"fields": ["role", "is_active", "warehouses"]}),
+        ("Access", {"fields": ["role", "is_active", "warehouses", "second_factor"]}),
         ("Dates", {"fields": ["last_login", "created_at", "updated_at"]}),
     ]
     add_fieldsets = [(None, {"fields": ["username", "email", "full_name", "role", "password"]})]
     actions = ["end_logins", "deactivate", "activate"]
+
+    @admin.display(description="Second factor")
+    def second_factor(self, user: User) -> str:
+        """Since when, if there is one."""
+        return f"on since {moment_text(user.second_factor_at)}" if user.second_factor_at else "off"
+
+    @service_dialog(
+        "Reset second factor",
+        form=ResetSecondFactor,
+        submit="Reset it",
+        permission="reset",
+        icon="phonelink_erase",
+        description=(
+            "For a lost phone: the account needs no code until its owner sets up a new app, and all its logins end."
+            " Make sure that it is the owner who asks."
+        ),
+    )
+    def reset_second_factor(self, request: HttpRequest, filled: Dialog, object_id: int) -> str:
+        """The account can enrol a new phone."""
+        services.reset_second_factor(_who(request), user_id=object_id)
+        return f"The second factor of {User.objects.get(pk=object_id)} is off and all its logins have ended."
+
+    def get_urls(self) -> list[Any]:
+        """The button beside each open login."""
+        end = self.admin_site.admin_view(require_POST(self.end_login))
+        return [
+            path("<int:user_id>/logins/<str:family>/end/", end, name="accounts_user_end_login"),
+            *super().get_urls(),
+        ]
+
+    def end_login(self, request: HttpRequest, user_id: int, family: str) -> HttpResponse:
+        """One login of the account has ended."""
+        user = row_or_404(self.get_queryset(request), user_id)
+        if not self.has_change_permission(request, user):
+            raise PermissionDenied
+        if not user.refresh_tokens.filter(family=family).exists():
+            raise Http404("The account has no such login.")
+        tokens.end_family(family)
+        messages.success(request, "That login has ended; its access token runs out within minutes.")
+        return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user_id]))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """The form, with what is known of the account's logins."""
+        user = self.get_object(request, object_id)
+        panels = _panels(user) if user else {}
+        may_end = user is not None and self.has_change_permission(request, user)
+        extra = {**(extra_context or {}), "panels": panels, "may_end": may_end}
+        return super().change_view(request, object_id, form_url, extra)
 
     def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
         """The roles offered are those the staff member may give."""
@@ -155,6 +249,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         if not super().has_change_permission(request, obj):
             return False
         return obj is None or obj.role in {value for value, _ in _role_choices(request)}
+
+    def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Who may change the account, where it has a second factor."""
+        user = User.objects.filter(pk=object_id).first()
+        return user is not None and user.second_factor_at is not None and self.has_change_permission(request, user)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Never: history refers to accounts. Deactivate instead."""

@@ -23,7 +23,7 @@ from workbox.core import events
 from workbox.core.fields import ExactCharField
 
 # Saving only these changes neither what an account may do nor which of its tokens are good.
-_HARMLESS_FIELDS = frozenset({"last_login", "full_name", "email", "updated_at"})
+_HARMLESS_FIELDS = frozenset({"last_login", "full_name", "email", "updated_at", "second_factor_at"})
 
 
 class UserManager(BaseUserManager["User"]):
@@ -78,6 +78,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False, editable=False, help_text="Follows the role.")
     token_version = models.IntegerField(
         default=0, editable=False, help_text="Tokens that carry another number are not accepted."
+    )
+    second_factor_at = models.DateTimeField(
+        "second factor since",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="A code is asked for beside the password.",
     )
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from accounts import second_factor
 from accounts.activity import record_logout
 from accounts.capabilities import MANAGEABLE_ROLES, STAFF_ROLES, USERS_WRITE, Role
 from accounts.models import Membership, User
@@ -229,6 +230,18 @@ def set_password(user: User, *, password: str | None) -> User:
     return account
 
 
+def reset_second_factor(actor: Actor, *, user_id: int) -> None:
+    """The account has no second factor any more, can enrol a new one, and all its logins have ended.
+
+    Raises NotFound, Forbidden for an account above the actor's reach.
+    """
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise NotFound("There is no such user.")
+    _require_may_manage(actor, role=user.role)
+    second_factor.reset(user_id)
+
+
 def deactivate(actor: Actor, *, user_id: int) -> User:
     """Nobody can log in as this account; its tokens and sessions have ended, its history stays.
 
@@ -238,11 +251,13 @@ def deactivate(actor: Actor, *, user_id: int) -> User:
 
 
 @sensitive_variables("password")
-def login(identifier: str, *, password: str, request: HttpRequest) -> tuple[User, TokenPair]:
+def login(identifier: str, *, password: str, request: HttpRequest, code: str = "") -> tuple[User, TokenPair]:
     """The account behind a user name or address with its first token pair; the login is in the activity log.
 
-    Raises NotAuthenticated, in the same words and time whether the account is unknown, inactive or the password wrong,
-    and TooManyRequests once repeated failures have locked the account for this address (`LOGIN_FAILURE_LIMIT`).
+    `code` is the second factor, where the account has one. Raises NotAuthenticated, in the same words and time whether
+    the account is unknown, inactive or the password wrong, and then for a code that is missing or wrong; Forbidden
+    where the shop requires a second factor that the account has not; TooManyRequests once repeated failures have locked
+    the account for this address (`LOGIN_FAILURE_LIMIT`).
     """
     user = authenticate(request, username=identifier, password=password)
     if getattr(request, "axes_locked_out", False):
@@ -254,9 +269,29 @@ def login(identifier: str, *, password: str, request: HttpRequest) -> tuple[User
         )
     if not isinstance(user, User):
         raise NotAuthenticated("User name, e-mail address or password is wrong.", code="invalid_credentials")
+    _require_second_factor(user, code)
     pair = issue_pair(user)
     user_logged_in.send(sender=User, request=request, user=user)
     return user, pair
+
+
+def _require_second_factor(user: User, code: str) -> None:
+    if user.second_factor_at is None:
+        if second_factor.is_required(user):
+            raise Forbidden(
+                "This shop requires a second factor of its staff; set yours up at /admin/second-factor/ first.",
+                code="second_factor_missing",
+            )
+        return
+    if not code:
+        raise NotAuthenticated(
+            "This account has a second factor: send the code that the app shows as `code`.",
+            code="second_factor_required",
+        )
+    try:
+        second_factor.check(user, code=code)
+    except Invalid as error:
+        raise NotAuthenticated(error.detail, code=error.code, fields=error.fields) from error
 
 
 def logout(user_id: int, *, request: HttpRequest | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from channels.db import database_sync_to_async
 
+from accounts import second_factor
 from accounts.principal import Principal, cached_principal, load_principal
 from accounts.tokens import read_access
 from workbox.core.errors import NotAuthenticated
@@ -41,7 +42,7 @@ async def principal_from_scope(scope: Mapping[str, Any]) -> SocketIdentity:
             principal = await database_sync_to_async(cached_principal)(claims.user_id, claims.token_version)
             return SocketIdentity(principal, claims.expires_at, subprotocol)
         user = scope.get("user")
-        if user is not None and user.is_authenticated:
+        if user is not None and user.is_authenticated and second_factor.is_given(user, scope.get("session") or {}):
             principal = await database_sync_to_async(load_principal)(user.id, user.token_version)
             return SocketIdentity(principal, None, subprotocol)
     except NotAuthenticated:

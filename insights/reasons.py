@@ -138,6 +138,51 @@ def depletion(
     )
 
 
+WARNING_CHANCE, CRITICAL_CHANCE = 0.2, 0.5
+HOLDS_SHARE = 0.5  # an alert that is open holds down to half the chance that raised it
+
+
+def chance_of_running_out(
+    product: Named,
+    *,
+    chance: float,
+    available: Decimal,
+    daily_units: Decimal,
+    lead_time_days: Decimal,
+    on: date | None,
+    place: tuple[int, str],
+    open_severity: str = "",
+) -> Reason | None:
+    """By the forecast it may run out in `place` before an order placed today arrives: critical from one in two on.
+
+    `open_severity`: of the alert that is open about it; it and its severity hold until half the chance is reached. None
+    below, or when it is used up already (then it is low on stock).
+    """
+    if available <= 0 or chance < WARNING_CHANCE * (HOLDS_SHARE if open_severity else 1):
+        return None
+    limit = CRITICAL_CHANCE * (HOLDS_SHARE if open_severity == Severity.CRITICAL else 1)
+    percent = f"{chance * 100:.0f} %"
+    rate = plain(daily_units.quantize(Decimal("0.01"), ROUND_HALF_UP))
+    when = f"used up on {on} most likely" if on else "it may last"
+    return Reason(
+        AlertType.PREDICTED_DEPLETION.value,
+        Severity.CRITICAL.value if chance >= limit else Severity.WARNING.value,
+        product,
+        _cut(f"{product}: runs out in {place[1]} with {percent} before an order can arrive", TITLE_LENGTH),
+        _cut(
+            f"{plain(available)} of {product} are available in {place[1]} and {rate} a day are expected; an order takes"
+            f" {plain(lead_time_days)} days. With {percent} it runs out before; {when}.",
+            MESSAGE_LENGTH,
+        ),
+        available,
+        lead_time_days,
+        warehouse_id=place[0],
+        daily_units=daily_units.quantize(_UNIT_STEP, ROUND_HALF_UP),
+        days_left=days_left(available, daily_units),
+        predicted_on=on,
+    )
+
+
 # ---- unusual activity ------------------------------------------------------------------------------------------------
 def sales_spike(product: Named, *, units: Decimal, day: date, mean: Decimal, limit: Decimal) -> Reason:
     """Far more of it was sold on that day than on the sixty before; critical at twice the limit."""

@@ -1,7 +1,8 @@
 """Service: the checks that run by the clock. They find what no single stock change shows, and end what is over.
 
 Low stock is raised in the movement's own transaction (`insights.alerts.listen`); the hourly check finds it where no
-stock moved (a new threshold, an import from before alerts), with predicted depletion and unusual activity.
+stock moved (a new threshold, an import from before alerts), with predicted depletion and unusual activity. Depletion is
+predicted by the forecasts per warehouse, and by a moving average for products that have none yet.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from insights import facts, reasons, sales
+from insights import depletion_watch, facts, reasons, sales
 from insights.alerts import NOT_SOLD, available_again, end_alerts, named, raise_alerts
+from insights.depletion_watch import Forecasts
 from insights.models import OPEN, Alert, AlertSettings, AlertType
 from insights.queries_alerts import daily_rates, lead_times_days, spikes, write_offs
 from insights.reasons import Reason
@@ -55,8 +57,11 @@ def check() -> dict[str, int]:
         low = low_stock_products().order_by("id").values_list("id", flat=True)
         told[AlertType.LOW_STOCK.value] = _raise_for(low, _low_stock) + _raise_low_places()
     if settings.predicted_depletion_enabled:
-        outlook = _outlook(settings)
-        told[AlertType.PREDICTED_DEPLETION.value] = _raise_for(sorted(outlook.rates), outlook.reason)
+        outlook, forecasts = _outlook(settings), depletion_watch.forecasts()
+        unforeseen = sorted(outlook.rates.keys() - forecasts.product_ids)
+        told[AlertType.PREDICTED_DEPLETION.value] = _raise_for(unforeseen, outlook.reason) + _raise_foreseen(
+            forecasts, settings
+        )
     if settings.unusual_activity_enabled:
         told[AlertType.UNUSUAL_ACTIVITY.value] = sum(
             _raise_for(sorted(found), lambda product, found=found: found.get(product.pk))  # type: ignore[misc]
@@ -69,10 +74,10 @@ def auto_resolve() -> int:
     """Open alerts whose reason no longer holds are resolved; returns how many."""
     sales.catch_up()
     settings = AlertSettings.current()
-    outlook = _outlook(settings)
+    outlook, forecasts = _outlook(settings), depletion_watch.forecasts()
     product_ids = Alert.objects.filter(OPEN).order_by("product_id").values_list("product_id", flat=True).distinct()
     return sum(
-        transact(lambda ids=ids: _end_of(ids, settings, outlook))  # type: ignore[misc]
+        transact(lambda ids=ids: _end_of(ids, settings, outlook, forecasts))  # type: ignore[misc]
         for ids in _chunks(product_ids)
     )
 
@@ -135,22 +140,72 @@ def _outlook(settings: AlertSettings) -> Outlook:
     return Outlook(today, rates, lead_times_days(rates), settings.alert_threshold_days)
 
 
+def _raise_foreseen(forecasts: Forecasts, settings: AlertSettings) -> int:
+    """Predicted depletion by the forecasts: looked for without a lock, told of with the stock standing still."""
+
+    def work(ids: Sequence[int], place: int) -> int:
+        products = {product.pk: product for product in _held(ids)}
+        found = forecasts.reasons(list(products.values()), place, assumed_days=settings.alert_threshold_days)
+        told = raise_alerts(list(found.values())) if found else []
+        events.append(told)
+        return len(told)
+
+    return sum(
+        transact(lambda ids=ids, place=place: work(ids, place))  # type: ignore[misc]
+        for place in forecasts.places
+        for ids in _chunks(forecasts.candidates(place, assumed_days=settings.alert_threshold_days))
+    )
+
+
 def _unusual() -> Iterator[dict[int, Reason]]:
     """What happened lately and is unusual: reasons per product, of one rule after the other."""
     yield spikes(facts.today())
     yield from write_offs(datetime.now(UTC))
 
 
-def _end_of(ids: Sequence[int], settings: AlertSettings, outlook: Outlook) -> int:
+def _end_of(ids: Sequence[int], settings: AlertSettings, outlook: Outlook, forecasts: Forecasts) -> int:
     products = {product.pk: product for product in _held(ids)}
     ended: dict[str, list[Alert]] = {}
-    for alert in Alert.objects.filter(OPEN, product_id__in=ids).select_related("product").order_by("id"):
-        note = _why_over(alert, products.get(alert.product_id), settings, outlook)
+    found = list(Alert.objects.filter(OPEN, product_id__in=ids).select_related("product").order_by("id"))
+    holding = _foreseen(found, products, settings, forecasts)
+    for alert in found:
+        foreseen = alert.alert_type == AlertType.PREDICTED_DEPLETION and (
+            alert.warehouse_id is not None or alert.product_id in forecasts.product_ids
+        )
+        product = products.get(alert.product_id)
+        if foreseen and product is not None and settings.is_enabled(alert.alert_type):
+            note = "" if alert.subject in holding else _why_no_longer_foreseen(alert, product)
+        else:
+            note = _why_over(alert, product, settings, outlook)
         if note:
             ended.setdefault(note, []).append(alert)
     told = [event for note, alerts in ended.items() for event in end_alerts(alerts, note=note)]
     events.append(told)
     return len(told)
+
+
+def _foreseen(
+    alerts: Sequence[Alert], products: Mapping[int, Product], settings: AlertSettings, forecasts: Forecasts
+) -> set[str]:
+    """The subjects of these alerts of which the forecasts still say so."""
+    by_place: dict[int, set[int]] = {}
+    for one in alerts:
+        if one.alert_type == AlertType.PREDICTED_DEPLETION and one.warehouse_id and one.product_id in products:
+            by_place.setdefault(one.warehouse_id, set()).add(one.product_id)
+    return {
+        reason.subject
+        for place, ids in by_place.items()
+        for reason in forecasts.reasons(
+            [products[one] for one in sorted(ids)], place, assumed_days=settings.alert_threshold_days
+        ).values()
+    }
+
+
+def _why_no_longer_foreseen(alert: Alert, product: Product) -> str:
+    if alert.warehouse_id is None:
+        return "It is told of per warehouse now, by the forecast."
+    level = StockLevel.objects.filter(product_id=product.pk, warehouse_id=alert.warehouse_id).first()
+    return "It has run out." if level is None or level.available <= 0 else "The stock lasts longer again."
 
 
 def _why_over(alert: Alert, product: Product | None, settings: AlertSettings, outlook: Outlook) -> str:

@@ -21,6 +21,12 @@ class PurchaseOrderUnknown(NotFound):
     code = "purchase_order_not_found"
 
 
+class ReceiptUnknown(NotFound):
+    """No such receipt."""
+
+    code = "receipt_not_found"
+
+
 class EmptyPurchaseOrder(RuleViolation):
     """A purchase order needs at least one line."""
 

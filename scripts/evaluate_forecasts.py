@@ -28,15 +28,14 @@ from insights.forecasting import (
     predict_depletion,
     run_backtest,
 )
-from insights.forecasting.backtest import CONTENDERS, DAYS_APART, Quantile, is_active, origins_of
+from insights.forecasting.backtest import CONTENDERS
+from insights.forecasting.policy import compare_policies, windows
 from insights.forecasting.rivals import linear_regression, moving_average
 
 Floats = NDArray[np.float64]
 STOCKOUT_DAYS, DAYS_SINCE_STOCKOUT = 10, 4
 YOUNG_DAYS = 14
 COVER_DAYS, WATCHED_DAYS = (7, 14, 21), 28
-LEAD_DAYS = 7
-TARGET_FILL = 0.95
 RIVALS = {"moving_average": moving_average, "linear_regression": linear_regression}
 MANY_SKUS, MANY_DAYS = 100_000, 365
 
@@ -74,15 +73,6 @@ def read_wholesale(folder: Path) -> Slice:
     for row, column, sold in cells:
         units[row, column] = sold
     return Slice("or", make_panel(units, first_day=first, is_open=units.sum(axis=0) > 0))
-
-
-def windows(panel: Panel, ahead: int = DAYS_APART) -> Iterator[tuple[Panel, Floats]]:
-    """At each origin with so many days ahead: the active SKUs as known then, and what they went on to sell."""
-    for origin in origins_of(panel):
-        if panel.days - origin >= ahead:
-            known = panel.until(origin)
-            rows = np.flatnonzero(is_active(known))
-            yield known.rows(rows), np.asarray(panel.units[rows, origin:], float)
 
 
 def after_a_stockout(panel: Panel) -> dict[str, float]:
@@ -160,43 +150,6 @@ def first_day(demand: Floats, stock: Floats) -> NDArray[np.int64]:
     return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, demand.shape[1])
 
 
-def policy(panel: Panel) -> dict[str, dict[str, float]]:
-    """Base stock, lead time seven days, reviewed daily: the fill rate at a nominal 95 %, and for a real fill of 95 %
-    the average stock in days of demand and the nominal level it took."""
-    found = {}
-    for name, contender in CONTENDERS.items():
-        ones = [(contender(known)[1], truth[:, :28]) for known, truth in windows(panel)]
-
-        def at(q: float, ones: list[tuple[Quantile, Floats]] = ones) -> tuple[float, float]:
-            runs = [simulate(np.ceil(quantile(LEAD_DAYS + 1, q)), truth) for quantile, truth in ones]
-            filled, asked, held = (sum(one[place] for one in runs) for place in range(3))
-            return filled / asked, held / asked
-
-        low, high = 0.5, 9.0  # nominal level 1 − 10^−x: from 68 % to nine nines
-        for _ in range(10):
-            middle = (low + high) / 2
-            low, high = (low, middle) if at(1 - 10**-middle)[0] >= TARGET_FILL else (middle, high)
-        fill, days = at(1 - 10**-high)
-        found[name] = {"fill_at_nominal_95": at(0.95)[0], "stock_days_at_nominal_95": at(0.95)[1], "fill_rate": fill}
-        found[name] |= {"stock_days": days, "nominal_level": 1 - 10**-high}
-    return found
-
-
-def simulate(level: Floats, demand: Floats) -> tuple[float, float, float]:
-    """Units filled, units asked for, units × days on the shelf: base stock, what is missing is a lost sale."""
-    on_hand = level.copy()
-    pipeline = [np.zeros(len(level)) for _ in range(LEAD_DAYS)]
-    filled, held = 0.0, 0.0
-    for asked in demand.T:
-        on_hand += pipeline.pop(0)
-        sold = np.minimum(on_hand, asked)
-        on_hand -= sold
-        filled += float(sold.sum())
-        held += float(on_hand.sum())
-        pipeline.append(np.maximum(level - on_hand - np.sum(pipeline, axis=0), 0.0))
-    return filled, float(demand.sum()), held
-
-
 def of_many(panel: Panel) -> dict[str, float]:
     """Seconds and peak megabytes for 100,000 SKUs × 365 days (these SKUs, over and over), quantiles and depletion
     included.
@@ -232,7 +185,7 @@ def measure(one: Slice) -> dict[str, object]:
         "coverage_p95_after_stockout": after_a_stockout(one.panel),
         "wape_with_14_days": with_short_history(one.panel),
         "depletion_error_days": depletion_error(one.panel),
-        "policy": policy(one.panel),
+        "policy": compare_policies(one.panel),
     }
 
 

@@ -21,9 +21,16 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 from accounts import tokens
 from accounts.models import ActivityLog, User
 from conftest import PASSWORD
-from insights import sales
+from insights import refit, sales
 from insights.dashboard import growth_text
-from insights.models import AlertSettings
+from insights.models import (
+    AlertSettings,
+    ForecastCurve,
+    ForecastRun,
+    PlanningSettings,
+    ServiceLevel,
+    Suggestion,
+)
 from inventory.models import (
     Barcode,
     Category,
@@ -40,6 +47,7 @@ from inventory.services.counts import Found
 from orders import services
 from orders.models import Customer, Order, OrderLine, Return, Shipment
 from orders.services import Item
+from purchasing.models import Vendor
 from tests.browser import world
 from workbox.core import events
 from workbox.core.admin import COUNT_MAX, CappedPaginator, money_text, quantity_text, signed_text
@@ -100,6 +108,13 @@ READ_ONLY = (
     "insights.dailysales",
     "insights.dailycategorysales",
     "insights.dailytotal",
+    "insights.dailydemand",
+    "insights.tradingday",
+    "insights.forecastrun",
+    "insights.forecastcurve",
+    "insights.suggestion",
+    "insights.planningsettings",
+    "insights.servicelevel",
     "purchasing.vendorprice",
     "purchasing.receipt",
     "jobs.job",
@@ -140,9 +155,39 @@ def shop(db: None) -> None:
     PeriodicTask.objects.create(name="nightly", task="inventory.verify_stock", crontab=crontab)
     AlertSettings.objects.get_or_create(pk=AlertSettings.ROW)
     sales.rebuild()
+    refit.refit()
+    lamp = Product.objects.get(sku="LAMP-02")
+    run = ForecastRun.objects.get()
+    add_plans(lamp, run)
     Job.objects.update(created_by=User.objects.get(username="analyst"))  # who knows of own jobs only
     Endpoint.objects.create(url="https://example.com/hook", topics=["stock"], secret=new_secret())
     send_test(Endpoint.objects.get().pk)
+
+
+def add_plans(product: Product, run: ForecastRun) -> None:
+    """One row in each list of plans, whether the shop's few orders are enough for one or not."""
+    values: dict[str, Any] = dict.fromkeys(("rate", "uplift", "returns", "model_wape", "moving_average_wape"), 1.0)
+    words = {"status": "model", "model": "workbox", "weekdays": [1] * 7, "dispersion": [1] * 3, "is_whole": True}
+    ForecastCurve.objects.get_or_create(
+        run=run, product=product, place_key=0, defaults={"start_on": run.start_on, "days": 40} | values | words
+    )
+    PlanningSettings.objects.get_or_create(pk=PlanningSettings.ROW)
+    ServiceLevel.objects.create(product=product, service_level=D("0.9"))
+    numbers: dict[str, Any] = dict.fromkeys(
+        (
+            "quantity", "unit_price", "available", "position", "reorder_point", "safety_stock", "order_up_to",
+            "daily_units", "lead_time_days", "margin_at_risk",
+        ),
+        D(1),
+    )  # fmt: skip
+    now = datetime.now(UTC)
+    Suggestion.objects.get_or_create(
+        product=product,
+        warehouse=Warehouse.objects.get(code="ANNEX"),
+        defaults=numbers
+        | {"vendor": Vendor.objects.first(), "service_level": D("0.9"), "stockout_probability": D("0.5")}
+        | {"order_by": run.start_on, "reason": "x", "created_at": now, "updated_at": now},
+    )
 
 
 def browser(role: str, **options: Any) -> Client:
@@ -716,12 +761,8 @@ def count_queries(client: Client, path: str) -> int:
 
 
 def pages_to_count() -> dict[str, str]:
-    return {
-        "home": "/admin/",
-        "board": "/admin/board/",
-        "live": "/live/",
-        **{label: url(label, "changelist") for label in registered()},
-    }
+    own = {"board": "/admin/board/", "scan": "/admin/scan/", "scan-choices": "/admin/scan/choices/"}
+    return {"home": "/admin/", "live": "/live/", **own, **{label: url(label, "changelist") for label in registered()}}
 
 
 def test_every_list_runs_a_constant_number_of_queries_and_it_is_checked_in(make_user: Callable[..., User]) -> None:

@@ -208,6 +208,13 @@ FIELDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
             "hysteresis_percent": 10,
         },
     ),
+    ("POST", "predictions/train", {"product_id": "P", "force_retrain": True}),
+    ("POST", "replenishment/orders", {"suggestions": [{"id": 1, "quantity": 2, "vendor_id": "V"}]}),
+    (
+        "PUT",
+        "replenishment/service-levels",
+        {"service_level": 0.9, "product_id": None, "category": None, "review_days": 1, "cycle_days": 7},
+    ),
     ("POST", "exports", {"what": "products", "format": "csv", "bom": True, "filters": None, "search": "x"}),
     ("POST", "reports/sales", {"format": "csv", "product_id": "P", "created_from_date": "2024-01-01"}),
     ("POST", "imports/I/apply", {"mode": "valid_only"}),
@@ -265,6 +272,10 @@ LISTS = (
     ("insights/movement-patterns", ("product_id", "start_date", "end_date")),
     ("alerts", ("page", "status", "alert_type", "severity", "product_id", "warehouse_id", "since")),
     ("events", ("since", "cursor", "limit", "topics")),
+    ("predictions/P", ("forecast_days", "use_cache", "allow_provisional", "warehouse_id")),
+    ("predictions/batch", ("page", "limit", "product_ids", "min_confidence", "forecast_days", "warehouse_id")),
+    ("predictions/P/data-summary", ("warehouse_id",)),
+    ("replenishment", ("page", "vendor_id", "warehouse_id", "product_id", "category", "search", "sort_by", "ordering")),
     (
         "stock-transfers",
         (
@@ -398,6 +409,8 @@ def test_no_id_in_a_path_breaks_the_server(number: str, manager: Api) -> None:
         ("users?role=boss", "role"),
         ("alerts?status=open", "status"),
         ("alerts?severity=mild", "severity"),
+        ("predictions/batch?min_confidence=2", "min_confidence"),
+        ("replenishment?ordering=colour", "ordering"),
         ("vendors?include_inactive=maybe", "include_inactive"),
         ("vendors?ordering=colour", "ordering"),
         ("purchase-orders?status=lost", "status"),

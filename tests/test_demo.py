@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conftest import PASSWORD
+from insights.models import ForecastCurve, Suggestion
 from inventory.models import (
     Barcode,
     MovementType,
@@ -108,6 +109,9 @@ def test_the_demo_is_a_believable_shop() -> None:
     assert VendorPrice.objects.filter(is_current__isnull=True).exists()
     assert PriceBreak.objects.exists()
     assert list(purchase_differences()) == []
+    assert Suggestion.objects.count() >= 5
+    forecasts = ForecastCurve.objects.filter(status="model", days__gte=30)
+    assert forecasts.values("product").distinct().count() >= 30
     assert set(Transfer.objects.values_list("status", flat=True)) == {"completed", "in_transit", "pending"}
     assert StockCount.objects.get().status == "closed"
     assert ProductStock.objects.filter(reserved__gt=0).exists()

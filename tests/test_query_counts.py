@@ -13,6 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from insights import demand
 from inventory.models import Product, Warehouse
 from tests.client import Api
 from workbox.jobs import services as jobs
@@ -59,6 +60,11 @@ LISTS = {
     "GET alerts": "alerts?page_size=2",
     "GET alert": "alerts/{alert}",
     "GET alerts/settings": "alerts/settings",
+    "GET predictions/batch": "predictions/batch?page_size=2",
+    "GET prediction data-summary": "predictions/{product}/data-summary",
+    "GET predictions/quality": "predictions/quality",
+    "GET replenishment": "replenishment?page_size=2",
+    "GET replenishment/service-levels": "replenishment/service-levels",
     "GET users": "users?page_size=2",
     "GET warehouses": "warehouses?page_size=1",
     "GET vendors": "vendors?page_size=2",
@@ -136,6 +142,7 @@ def grow(
         first.setdefault("alert", manager("GET", "alerts").json()["results"][-1]["id"])
         manager("GET", "events")
         manager("GET", "analytics/snapshot")  # builds the daily figures the first time
+        demand.ensure_built()
         return first
 
     return more

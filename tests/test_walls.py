@@ -94,6 +94,7 @@ NARROWED = {
     "inventory-item",
     "inventory-history",
     "inventory-changes",
+    "product-bins",
     "product-thresholds",
     "inventory-movements",
     "inventory-valuation",
@@ -159,7 +160,7 @@ WHOLE_SHOP = {
         (
             "sales-analytics", "sales-comparison", "sales-by-category", "analytics-snapshot", "insights-trends",
             "insights-categories", "insights-stock", "insights-turnover", "insights-ageing", "insights-abc",
-            "insights-dead-stock", "insights-patterns", "alert-settings",
+            "insights-dead-stock", "insights-patterns", "alert-settings", "predictions-quality",
         ),
         _FIGURES,
     ),
@@ -169,6 +170,14 @@ WHOLE_SHOP = {
             "webhook-again",
         ),
         "deliveries tell the whole shop's news: whoever is bound may not have any (403)",
+    ),
+    **dict.fromkeys(
+        ("predictions-batch", "prediction", "prediction-summary", "replenishment", "replenishment-orders"),
+        "narrowed to the asker's places: insights/tests/test_predictions_api.py and test_replenishment.py show it",
+    ),
+    **dict.fromkeys(
+        ("prediction-cache", "predictions-train", "replenishment-levels"),
+        "a product's forecast and aims are the whole shop's; what is read of them is narrowed",
     ),
     **dict.fromkeys(("exports", "report-inventory", "report-sales", "report-movements"), _OWN_FILE),
 }  # fmt: skip
@@ -349,6 +358,12 @@ def test_a_threshold_is_set_in_ones_own_places_alone(shop: Shop, bound: dict[str
     body = {"thresholds": [{"warehouse_id": HIDDEN_ID, "reorder_threshold": 5}]}
     assert bound["manager"]("PUT", path, body).status_code == 404
     assert StockLevel.objects.get(warehouse=shop.beta).reorder_threshold is None
+
+
+def test_a_bin_is_set_in_ones_own_places_alone(shop: Shop, bound: dict[str, Api]) -> None:
+    body = {"bins": [{"warehouse_id": HIDDEN_ID, "bin": "A-1"}]}
+    assert bound["manager"]("PUT", f"products/{shop.lamp.pk}/bins", body).status_code == 404
+    assert StockLevel.objects.exclude(bin__in=["", HIDDEN]).count() == 0
 
 
 def test_a_target_quantity_takes_only_from_ones_own_places(shop: Shop, bound: dict[str, Api]) -> None:

@@ -48,7 +48,7 @@ def build(lamp: Product, main: Warehouse, boss: User) -> Shop:
     beta = Warehouse.objects.create(id=HIDDEN_ID, name=HIDDEN, code=HIDDEN, priority=9)
     gamma = Warehouse.objects.create(id=HIDDEN_ID + 1, name=f"{HIDDEN} 2", code="GAMMA", priority=10)
     found = Shop(lamp, main, beta, gamma, vendors.create_vendor({"name": "Northwind Mill"}).pk)
-    StockLevel.objects.create(product=lamp, warehouse=gamma, reorder_threshold=0)
+    StockLevel.objects.create(product=lamp, warehouse=gamma, reorder_threshold=0, bin=HIDDEN)
     posted = ledger.post(
         [Movement(lamp.pk, beta.pk, "purchase", Decimal(50), Decimal(3))],
         reason=HIDDEN,

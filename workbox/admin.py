@@ -15,13 +15,15 @@ from django_celery_beat.models import (
     PeriodicTasks,
     SolarSchedule,
 )
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 
 from workbox.core.admin import DayRangeFilter, ReadOnlyAdmin
 
 for model in (
     AccessAttempt, AccessFailureLog, AccessLog,
-    ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule,
+    ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule, StaticDevice, TOTPDevice,
 ):  # fmt: skip
     if admin.site.is_registered(model):
         admin.site.unregister(model)

@@ -1,15 +1,18 @@
 """The admin site all rooms register on: who acts, what the sidebar offers, how one logs in."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from accounts import second_factor
+from accounts.models import User
 from workbox.core import context, walls
 
 # Group → (title, icon, app_model) or (title, icon, url): the sidebar shows what the role may see.
@@ -19,6 +22,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Home", "home", "/admin/"),
             ("Live", "bolt", "/live/"),
+            ("Scan", "barcode_scanner", "/admin/scan/"),
         ),
     ),
     (
@@ -58,6 +62,10 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Alerts", "notifications", "insights_alert"),
             ("Alert settings", "tune", "insights_alertsettings"),
+            ("Suggestions", "add_shopping_cart", "insights_suggestion"),
+            ("Forecast runs", "model_training", "insights_forecastrun"),
+            ("Forecasts", "query_stats", "insights_forecastcurve"),
+            ("Daily demand", "ssid_chart", "insights_dailydemand"),
             ("Daily totals", "calendar_month", "insights_dailytotal"),
             ("Daily sales", "bar_chart", "insights_dailysales"),
             ("Daily sales per category", "donut_small", "insights_dailycategorysales"),
@@ -76,6 +84,8 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         "People",
         (
             ("Users", "person", "accounts_user"),
+            ("Roles", "badge", "/admin/roles/"),
+            ("Second factor", "phonelink_lock", "/admin/second-factor/"),
             ("Open logins", "key", "accounts_refreshtoken"),
             ("Activity", "history", "accounts_activitylog"),
             ("Failed logins", "gpp_maybe", "axes_accessattempt"),
@@ -151,6 +161,13 @@ class LoginForm(AuthenticationForm):
             raise ValidationError(self.error_messages["no_staff"], code="no_staff")
 
 
+def redirect_to_second_factor(request: HttpRequest) -> HttpResponse:
+    """To the page that asks for the code, or to the one that sets a second factor up where the shop requires one."""
+    asks = cast(User, request.user).second_factor_at is not None
+    page = reverse("second-factor-code" if asks else "second-factor")
+    return HttpResponseRedirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+
+
 class WorkBoxAdminSite(UnfoldAdminSite):
     """Unfold's site under WorkBox's name."""
 
@@ -163,6 +180,8 @@ class WorkBoxAdminSite(UnfoldAdminSite):
         """Whatever an admin page writes, the logged-in user did it."""
 
         def acted(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if view != self.logout and not second_factor.is_given(cast(User, request.user), request.session):
+                return redirect_to_second_factor(request)
             token = context.actor_id.set(request.user.pk)
             try:
                 with walls.seen_by(getattr(request.user, "warehouses", None)):

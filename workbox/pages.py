@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from accounts import second_factor
 from insights.queries import live_orders, live_products
 from workbox.core import events, walls
 from workbox.core.api import error_response
@@ -22,8 +23,8 @@ SEARCH_LENGTH_MAX = 100
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    user = request.user
-    return bool(user.is_active and user.is_staff)
+    user: Any = request.user
+    return bool(user.is_active and user.is_staff and second_factor.is_given(user, request.session))
 
 
 def _walls_of(request: HttpRequest) -> frozenset[int] | None:

@@ -52,6 +52,9 @@ INSTALLED_APPS = [
     "corsheaders",
     "axes",
     "django_celery_beat",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "channels",
     "workbox.core.apps.CoreConfig",
     "accounts",
@@ -63,6 +66,7 @@ INSTALLED_APPS = [
     "workbox.jobs.apps.JobsConfig",
     "workbox.desk.apps.DeskConfig",
     "workbox.exchange.apps.ExchangeConfig",
+    "workbox.planning.apps.PlanningConfig",
     "workbox.apps.WorkBoxConfig",
 ]
 # API paths pass through the first four only: what belongs to a browser session costs a program nothing.
@@ -137,6 +141,7 @@ JWT_ALGORITHM = env.str("ALGORITHM", default="HS256")
 SIMPLE_JWT = simple_jwt(
     JWT_SECRET_KEY, ACCESS_TOKEN_EXPIRE_MINUTES, JWT_ALGORITHM, refresh_days=REFRESH_TOKEN_EXPIRE_DAYS
 )
+WORKBOX_SECOND_FACTOR = env.str("WORKBOX_SECOND_FACTOR", default="optional")  # or "required", of all staff
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=8)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_COOLOFF_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -155,6 +160,9 @@ WORKBOX_ORDERS_AUTO_CONFIRM = env.bool("WORKBOX_ORDERS_AUTO_CONFIRM", default=Tr
 WORKBOX_HOLD_MINUTES_MAX = env.int("WORKBOX_HOLD_MINUTES_MAX", default=24 * 60)
 # How much more than ordered a vendor may deliver, in percent of the line.
 WORKBOX_OVER_RECEIPT_PERCENT = env.int("WORKBOX_OVER_RECEIPT_PERCENT", default=0)
+# Who sends our papers (invoices, purchase orders); `|` begins a new line of the address.
+WORKBOX_COMPANY_NAME = env.str("WORKBOX_COMPANY_NAME", default="WorkBox")
+WORKBOX_COMPANY_ADDRESS = env.str("WORKBOX_COMPANY_ADDRESS", default="")
 WORKBOX_EVENT_RETENTION_DAYS = env.int("WORKBOX_EVENT_RETENTION_DAYS", default=90)
 WORKBOX_SOCKETS_PER_USER = env.int("WORKBOX_SOCKETS_PER_USER", default=20)
 WORKBOX_HEARTBEAT_SECONDS = env.int("WORKBOX_HEARTBEAT_SECONDS", default=25)
@@ -254,6 +262,10 @@ CELERY_BEAT_SCHEDULE = {
     "insights-hourly-alerts": {"task": "insights.check_alerts", "schedule": crontab(minute=0)},
     "insights-resolve-alerts": {"task": "insights.auto_resolve_alerts", "schedule": crontab(hour="*/6", minute=30)},
     "insights-mail-alerts": {"task": "insights.mail_alerts", "schedule": 60.0},
+    "planning-hourly-demand": {"task": "planning.update_demand", "schedule": crontab(minute=10)},
+    "planning-demand-after-bulk": {"task": "planning.update_demand_after_bulk", "schedule": 300.0},
+    "planning-nightly-refit": {"task": "planning.refit", "schedule": crontab(hour=2, minute=0, day_of_week="1-6")},
+    "planning-weekly-training": {"task": "planning.train", "schedule": crontab(hour=2, minute=0, day_of_week="0")},
     "purchasing-nightly-verify": {"task": "purchasing.verify_purchases", "schedule": crontab(hour=4, minute=15)},
 }
 
@@ -261,6 +273,9 @@ CELERY_BEAT_SCHEDULE = {
 WORKBOX_JOBS = {
     "export": "workbox.exchange.exports.run_export",
     "report": "workbox.exchange.reports.run_report",
+    "demand_update": "workbox.planning.work.run_demand",
+    "forecast_refit": "workbox.planning.work.run_refit",
+    "forecast_training": "workbox.planning.work.run_training",
     "import_preview": "workbox.exchange.imports.run_preview",
     "import_apply": "workbox.exchange.imports.run_apply",
     "import_reverse": "workbox.exchange.imports.run_reverse",
@@ -292,7 +307,12 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("workbox/icon.svg")},
     ],
-    "STYLES": [lambda request: static("workbox/admin.css"), lambda request: static("workbox/desk.css")],
+    "STYLES": [
+        lambda request: static("workbox/admin.css"),
+        lambda request: static("workbox/people.css"),
+        lambda request: static("workbox/papers.css"),
+        lambda request: static("workbox/desk.css"),
+    ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -10,6 +10,8 @@ from workbox.core.routes import ByFirstWord, route
 from workbox.desk.urls import urlpatterns as desk
 from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
+from workbox.people_pages import roles_page, second_factor_code, second_factor_page
+from workbox.scan import pages as scan_pages
 
 api: list[URLPattern] = [
     one
@@ -22,6 +24,7 @@ api: list[URLPattern] = [
         "workbox.webhooks.api.urls",
         "workbox.jobs.api.urls",
         "workbox.exchange.api.urls",
+        "workbox.planning.views",
         "workbox.core.urls",
     )
     for one in import_module(module).urlpatterns
@@ -33,6 +36,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
     *desk,
+    path("admin/second-factor/", second_factor_page, name="second-factor"),
+    path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
+    path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),
+    path("admin/scan/", scan_pages.needs_staff(scan_pages.page), name="scan"),
+    path("admin/scan/choices/", scan_pages.needs_staff(scan_pages.choices), name="scan-choices"),
+    path("admin/scan/book/", scan_pages.needs_staff(scan_pages.scan), name="scan-book"),
+    path("admin/scan/undo/", scan_pages.needs_staff(scan_pages.undo_scan), name="scan-undo"),
+    path("admin/scan/worker.js", scan_pages.needs_staff(scan_pages.worker), name="scan-worker"),
     path("admin/", admin.site.urls),
     path("live/", live, name="live"),
     path("live/rows/", live_rows, name="live-rows"),

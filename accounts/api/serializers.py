@@ -65,11 +65,12 @@ class RegisterSerializer(serializers.Serializer[Any]):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """Body of a login: `username` or `email` (either may hold either), and the password."""
+    """Body of a login: `username` or `email` (either may hold either), the password, a second factor's `code`."""
 
     username = serializers.CharField(max_length=EMAIL_LENGTH_MAX, required=False, allow_blank=True)
     email = serializers.CharField(max_length=EMAIL_LENGTH_MAX, required=False, allow_blank=True)
     password = _password()
+    code = serializers.CharField(max_length=16, required=False, allow_blank=True, write_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One of the two names is needed."""

@@ -122,7 +122,8 @@ class LoginView(PublicView):
         summary="Log in",
         description=(
             "JSON or form. `username` or `email` in any case, and `password`. Repeated failures lock the account for "
-            "the caller's address for a while: 429 with `Retry-After`."
+            "the caller's address for a while: 429 with `Retry-After`. Where the account has a second factor, `code` "
+            "is the one its app shows, or a recovery code: without it 401 `second_factor_required`."
         ),
         request={"application/json": LoginSerializer, "application/x-www-form-urlencoded": LoginSerializer},
         responses={200: TokenPairSerializer},
@@ -132,7 +133,9 @@ class LoginView(PublicView):
     def post(self, request: Request) -> HttpResponse:
         """Log in."""
         body = _read(LoginSerializer, request)
-        _, pair = services.login(body["identifier"], password=body["password"], request=_http(request))
+        _, pair = services.login(
+            body["identifier"], password=body["password"], request=_http(request), code=body.get("code", "")
+        )
         return _tokens(pair)
 
 

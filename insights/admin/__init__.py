@@ -1,5 +1,5 @@
 """Insights in the admin: alerts to act on, figures to read."""
 
-from insights.admin import alerts, sales
+from insights.admin import alerts, planning, sales
 
-__all__ = ["alerts", "sales"]
+__all__ = ["alerts", "planning", "sales"]

@@ -1,8 +1,9 @@
 """Routes of insights; fixed words stand before ids."""
 
-from insights.api import alerts, dashboard, explain, sales, stock
+from insights.api import alerts, dashboard, explain, predictions, replenishment, sales, stock
 from workbox.core.routes import route
 
+PREDICTION = "predictions/(?P<product_id>[0-9]{1,18})"
 urlpatterns = [
     route("sales/analytics", sales.AnalyticsView.as_view(), "sales-analytics"),
     route("sales/revenue/comparison", sales.ComparisonView.as_view(), "sales-comparison"),
@@ -27,4 +28,12 @@ urlpatterns = [
     route(r"alerts/(?P<alert_id>\d{1,18})/acknowledge", alerts.AcknowledgeView.as_view(), "alert-acknowledge"),
     route(r"alerts/(?P<alert_id>\d{1,18})/resolve", alerts.ResolveView.as_view(), "alert-resolve"),
     route(r"alerts/(?P<alert_id>\d{1,18})/snooze", alerts.SnoozeView.as_view(), "alert-snooze"),
+    route("predictions/batch", predictions.BatchView.as_view(), "predictions-batch"),
+    route("predictions/quality", predictions.QualityView.as_view(), "predictions-quality"),
+    route(PREDICTION, predictions.PredictionView.as_view(), "prediction"),
+    route(f"{PREDICTION}/data-summary", predictions.SummaryView.as_view(), "prediction-summary"),
+    route(f"{PREDICTION}/cache", predictions.CacheView.as_view(), "prediction-cache"),
+    route("replenishment", replenishment.ReplenishmentView.as_view(), "replenishment"),
+    route("replenishment/orders", replenishment.OrderSuggestionsView.as_view(), "replenishment-orders"),
+    route("replenishment/service-levels", replenishment.PlanningView.as_view(), "replenishment-levels"),
 ]

@@ -15,6 +15,7 @@ from insights.forecasting.panel import UnusablePanel
 
 Days = NDArray[np.int64]
 BEYOND_HORIZON = HORIZON_DAYS + 1
+_FEW = 8
 IsOut = Callable[[NDArray[np.int64], Days, Floats], Bools]
 
 
@@ -51,6 +52,8 @@ def predict_depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequen
     if stock.shape != forecast.rate.shape or not np.isfinite(stock).all():
         raise UnusablePanel("There is one available quantity, a number, for each SKU.")
     starts, supply = _stretches(stock, arrivals)
+    if 0 < len(stock) <= _FEW:
+        return _from_table(forecast, starts, supply)
 
     def with_probability(probability: float) -> IsOut:
         def is_out(rows: NDArray[np.int64], day: Days, units: Floats) -> Bools:
@@ -63,6 +66,24 @@ def predict_depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequen
 
     p10, p50, p90 = (_first_day(with_probability(one), starts, supply) for one in (0.1, 0.5, 0.9))
     return Depletion(p10, p50, p90, _first_day(in_the_mean, starts, supply))
+
+
+def _from_table(forecast: Forecast, starts: Days, supply: Floats) -> Depletion:
+    """The same for a few SKUs: every day of the horizon at once, which is quicker than bisecting them one by one."""
+    count, days = len(supply), np.arange(1, HORIZON_DAYS + 1)
+    stretch = (starts[:, :-1, None] <= days).sum(axis=1) - 1
+    units = np.take_along_axis(supply, stretch, axis=1).ravel()
+    every = forecast.rows(np.repeat(np.arange(count), HORIZON_DAYS))
+    ahead = np.tile(days, count)
+    chance = every.probability_of_at_least(units, ahead).reshape(count, HORIZON_DAYS)
+    in_the_mean = (every.mean(ahead) >= units).reshape(count, HORIZON_DAYS)
+
+    def first(is_out: Bools) -> Days:
+        day = np.where(is_out.any(axis=1), is_out.argmax(axis=1) + 1, BEYOND_HORIZON)
+        return np.asarray(np.where(supply[:, 0] <= 0, 0, day), np.int64)
+
+    p10, p50, p90 = (first(chance >= probability) for probability in (0.1, 0.5, 0.9))
+    return Depletion(p10, p50, p90, first(in_the_mean))
 
 
 def _stretches(stock: Floats, arrivals: Sequence[Arrival]) -> tuple[Days, Floats]:

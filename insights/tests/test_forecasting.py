@@ -486,3 +486,20 @@ def test_the_rivals_are_what_their_names_say() -> None:
     assert linear_regression(panel).expected[0, :3] == pytest.approx([100, 101, 102])
     assert moving_average(panel).expected[0, 0] == pytest.approx(np.arange(72, 100).mean())
     assert moving_average(panel).quantile(4, 0.5)[0] == pytest.approx(4 * 85.5, abs=0.1)
+
+
+def test_a_few_skus_looked_at_day_by_day_come_to_the_same_as_bisected(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(1)
+    units = chance.poisson(chance.uniform(0.1, 5, 40)[:, None], (40, 200)).astype(float)
+    found, stock = forecast(make_panel(units, first_day=MONDAY)), chance.integers(0, 80, 40).astype(float)
+    coming = [
+        Arrival(int(row), int(day), float(count))
+        for row, day, count in zip(
+            chance.integers(0, 40, 50), chance.integers(1, 100, 50), chance.integers(0, 40, 50), strict=True
+        )
+    ]
+    bisected = predict_depletion(found, stock, coming)
+    monkeypatch.setattr("insights.forecasting.depletion._FEW", 1000)
+    looked_at = predict_depletion(found, stock, coming)
+    for name in ("p10", "p50", "p90", "expected"):
+        assert getattr(looked_at, name).tolist() == getattr(bisected, name).tolist(), name

@@ -21,6 +21,7 @@ from inventory.admin.dialogs import (
     quantity_field,
     warehouse_field,
 )
+from inventory.admin.labels import PrintsLabels
 from inventory.admin.panels import product_panels
 from inventory.models import Barcode, Category, Product, UnitOfMeasure
 from inventory.services import catalog, ledger
@@ -198,7 +199,7 @@ READ_FIELDSETS = [
 
 
 @admin.register(Product)
-class ProductAdmin(CatalogWriters, ServiceAdmin):
+class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
     """Products with their stock: edited by the catalogue service, counted by the ledger, retired, never deleted."""
 
     form = ProductForm
@@ -218,7 +219,7 @@ class ProductAdmin(CatalogWriters, ServiceAdmin):
     add_fieldsets = [*fieldsets, ("Opening stock", {"fields": [("opening_quantity", "opening_warehouse")]})]
     change_form_outer_before_template = "admin/panels/product_top.html"
     change_form_outer_after_template = "admin/panels/product.html"
-    actions = ["retire_selected", "restore_selected"]
+    actions = ["retire_selected", "restore_selected", "print_labels_of_selected"]
     actions_detail = ["adjust_stock", "set_stock", "retire", "restore"]
     actions_row = ["adjust_stock"]
 

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from accounts.capabilities import STOCK_POST
 from inventory.admin.dialogs import quantity_field, warehouse_field
+from inventory.documents import count_sheet
 from inventory.models import CountLine, StockCount
 from inventory.queries import product_ids_by_sku, products_by_barcode
 from inventory.services import counts
@@ -33,6 +34,7 @@ from workbox.core.admin import (
     service_dialog,
     signed_text,
 )
+from workbox.core.papers import Paper, PrintsPapers
 
 STATUS_LABELS = {"open": "warning", "closed": "success", "cancelled": "danger"}
 CODE_LENGTH = 64
@@ -91,7 +93,7 @@ class RecordDialog(CountDialog):
 
 
 @admin.register(StockCount)
-class StockCountAdmin(NumberSearch, ServiceAdmin):
+class StockCountAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     """Rounds of counting; the warehouse goes on working meanwhile."""
 
     form = CountForm
@@ -121,6 +123,7 @@ class StockCountAdmin(NumberSearch, ServiceAdmin):
         )
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/count.html"
+    papers = {"sheet": Paper("Count sheet", count_sheet)}
     actions_detail = ["record", "close", "cancel"]
 
     # ---- list ----

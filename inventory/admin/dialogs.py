@@ -109,3 +109,24 @@ class ReverseDialog(Dialog):
             f"{quantity_text(-line.quantity)} × {line.product.sku} in {line.warehouse.code}" for line in lines
         )
         return f"{operation}: a counter-operation will post {moved}."
+
+
+class BinDialog(Dialog):
+    """Where in its warehouse a product stands."""
+
+    bin = forms.CharField(
+        max_length=40,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Aisle, shelf, box, as written on it: A-03-2. Pick lists and count sheets follow it. Empty: none.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.level = row_or_404(StockLevel.objects.select_related("product", "warehouse"), self.object_id)
+        self.initial["bin"] = self.level.bin
+
+    def summary(self) -> str:
+        """Which product, and where it stands now."""
+        now = f"stands in {self.level.bin}" if self.level.bin else "has no bin"
+        return f"{self.level.product} in {self.level.warehouse.name} {now}."

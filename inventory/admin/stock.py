@@ -12,7 +12,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
-from inventory.admin.dialogs import ReverseDialog
+from inventory.admin.dialogs import BinDialog, ReverseDialog
 from inventory.models import CostChange, Product, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import catalog, ledger
 from workbox.core import walls
@@ -166,15 +166,18 @@ class StockLevelAdmin(ReadOnlyAdmin):
         "shown_on_hand",
         "shown_reserved",
         "shown_available",
+        "bin",
         "updated_at",
     ]
     list_display_links = ["shown_on_hand"]
     list_select_related = ["product", "warehouse"]
     list_filter = [LevelStateFilter, ("warehouse", PlaceFilter), ("product", AutocompleteSelectFilter)]
-    search_fields = ["product__sku", "product__name"]
-    search_help_text = "SKU or product name"
+    search_fields = ["product__sku", "product__name", "=bin"]
+    search_help_text = "SKU, product name or bin"
     ordering = ["id"]
-    fields = ["product_link", "warehouse", "shown_on_hand", "shown_reserved", "shown_available", "updated_at"]
+    fields = ["product_link", "warehouse", "bin", "shown_on_hand", "shown_reserved", "shown_available", "updated_at"]
+    actions_detail = ["set_bin"]
+    actions_row = ["set_bin"]
 
     @admin.display(description="Product", ordering="product__name")
     def product_link(self, level: StockLevel) -> str:
@@ -200,6 +203,17 @@ class StockLevelAdmin(ReadOnlyAdmin):
     def shown_available(self, level: StockLevel) -> str:
         """The difference."""
         return quantity_text(level.available)
+
+    def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who arranges the shelves."""
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+
+    @service_dialog("Set the bin", form=BinDialog, submit="Set the bin", permission="post", icon="shelves")
+    def set_bin(self, request: HttpRequest, form: BinDialog, level_id: int) -> str:
+        """The product stands there from now on."""
+        where = form.cleaned_data["bin"].strip()
+        catalog.set_bins(form.level.product_id, bins={form.level.warehouse_id: where})
+        return f"{form.level.product} in {form.level.warehouse.name} stands in {where or 'no bin'}."
 
 
 class ReferenceSearch:

@@ -18,6 +18,7 @@ from unfold.enums import ActionVariant
 
 from accounts.capabilities import STOCK_POST
 from inventory.admin.dialogs import quantity_field, reason_field, warehouse_field
+from inventory.documents import transfer_slip
 from inventory.models import Reservation, Transfer, TransferLine
 from inventory.services import transfers
 from inventory.services.transfers import Arrival, MovedGoods
@@ -36,6 +37,7 @@ from workbox.core.admin import (
     row_or_404,
     service_dialog,
 )
+from workbox.core.papers import Paper, PrintsPapers
 
 ZERO = Decimal(0)
 STATUS_LABELS = {"pending": "warning", "in_transit": "info", "completed": "success", "cancelled": "danger"}
@@ -151,7 +153,7 @@ class TransferStageFilter(NamedFilter):
 
 
 @admin.register(Transfer)
-class TransferAdmin(NumberSearch, ServiceAdmin):
+class TransferAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     """Goods on their way between warehouses."""
 
     form = TransferForm
@@ -184,6 +186,7 @@ class TransferAdmin(NumberSearch, ServiceAdmin):
         )
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/transfer.html"
+    papers = {"slip": Paper("Transfer slip", transfer_slip)}
     actions_detail = ["dispatch_goods", "complete", "cancel"]
 
     # ---- list ----

@@ -60,6 +60,27 @@ class ProductDetailShape(ProductShape):
     )
 
 
+class BinShape(Shape):
+    """Where a product stands in a warehouse."""
+
+    warehouse_id = s.IntegerField()
+    warehouse_name = s.CharField()
+    bin = s.CharField()
+
+
+class BinWriteShape(Shape):
+    """A warehouse's bin; empty: none."""
+
+    warehouse_id = s.IntegerField()
+    bin = s.CharField(allow_blank=True, max_length=40)
+
+
+class BinsWriteShape(Shape):
+    """Some warehouses' bins."""
+
+    bins = BinWriteShape(many=True)
+
+
 class ThresholdShape(Shape):
     """At or below it the product is low in this warehouse."""
 

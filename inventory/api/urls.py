@@ -1,6 +1,6 @@
 """Routes of inventory; fixed words stand before ids."""
 
-from inventory.api import barcodes, bulk, counts, places, products, stock, thresholds, transfers, valuation
+from inventory.api import barcodes, bins, bulk, counts, places, products, stock, thresholds, transfers, valuation
 from workbox.core.routes import route
 
 ID = "[0-9]{1,18}"
@@ -11,6 +11,7 @@ urlpatterns = [
     route(rf"products/(?P<product_id>{ID})", products.ProductView.as_view(), "product"),
     route(rf"products/(?P<product_id>{ID})/restore", products.ProductRestoreView.as_view(), "product-restore"),
     route(rf"products/(?P<product_id>{ID})/barcodes", barcodes.ProductBarcodesView.as_view(), "product-barcodes"),
+    route(rf"products/(?P<product_id>{ID})/bins", bins.BinsView.as_view(), "product-bins"),
     route(rf"products/(?P<product_id>{ID})/thresholds", thresholds.ThresholdsView.as_view(), "product-thresholds"),
     route("inventory", products.ProductsView.as_view(), "inventory"),
     route("inventory/adjust", stock.AdjustView.as_view(), "inventory-adjust"),

@@ -72,6 +72,13 @@ class StockLevel(models.Model):
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="levels")
     on_hand = QuantityField(max_digits=18, default=Decimal(0), editable=False)
     reserved = QuantityField(max_digits=18, default=Decimal(0), editable=False)
+    bin = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",  # levels are made by plain INSERTs that do not know of it
+        help_text="Where it stands in the warehouse: aisle, shelf, box. Pick lists follow it.",
+    )
     reorder_threshold = QuantityField(
         null=True, blank=True, help_text="At or below it the product is low in this warehouse; empty: only as a whole."
     )

@@ -194,6 +194,24 @@ def _refuse_held(product_ids: Sequence[int]) -> None:
 
 
 @transactional
+def set_bins(product_id: int, *, bins: Mapping[int, str]) -> None:
+    """Where the product stands in these warehouses (warehouse id → bin, empty: no bin).
+
+    Raises ProductUnknown, WarehouseUnknown.
+    """
+    lock_stock(product_id)
+    known = set(walls.of(Warehouse.objects.filter(id__in=list(bins), is_active=True)).values_list("id", flat=True))
+    if missing := sorted(set(bins) - known):
+        raise WarehouseUnknown(
+            f"There is no open warehouse {', '.join(map(str, missing))}.",
+            fields={"bins": [f"unknown warehouse {one}" for one in missing]},
+        )
+    ensure_levels((product_id, one) for one in bins)
+    for warehouse_id, where in sorted(bins.items()):
+        StockLevel.objects.filter(product_id=product_id, warehouse_id=warehouse_id).update(bin=where)
+
+
+@transactional
 def set_thresholds(product_id: int, *, thresholds: Mapping[int, Decimal | None]) -> None:
     """Warehouses get thresholds of their own for the product (warehouse id → threshold, None: none any more).
 

@@ -127,6 +127,32 @@ def record(count_id: int, found: Sequence[Found], *, actor_id: int | None = None
     return read_count(count_id)
 
 
+@transactional
+def take_back(count_id: int, product_id: int, *, left: Decimal, former: Found | None) -> Counted:
+    """A line of an open count is again what it was before it became `left`: `former`, or gone (None).
+
+    Raises CountUnknown, IllegalStep unless the count is open, Conflict when the line is not `left` any more: somebody
+    has counted the product since, and what they found stands.
+    """
+    if not _moved_on(count_id, Status.OPEN, datetime.now(UTC)):
+        raise _refused(count_id, "changed")
+    line = CountLine.objects.filter(count_id=count_id, product_id=product_id).first()
+    if line is None or line.counted_quantity != left:
+        raise Conflict(
+            f"The product was counted again since on count {count_id}; look at its line and record what is right.",
+            code="counted_since",
+            extra={"count_id": count_id, "product_id": product_id},
+        )
+    line.delete()
+    if former is not None:
+        insert_rows(
+            CountLine._meta.db_table,
+            ("count_id", "product_id", "counted_quantity", "counted_at", "recorded_by_id"),
+            [(count_id, product_id, former.quantity, utc_text(former.at), context.actor_id.get())],
+        )
+    return read_count(count_id)
+
+
 def _check(found: Sequence[Found], shelf: Shelf, now: datetime) -> None:
     missing = sorted({one.product_id for one in found} - shelf.products.keys())
     if missing:

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -21,6 +21,7 @@ from inventory.models import Reservation
 from orders import services
 from orders.admin.dialogs import ZERO, CancelDialog, OrderDialog, ReturnDialog, ShipDialog
 from orders.admin.panels import order_panels
+from orders.documents import invoice, order_pick_list, packing_slip
 from orders.models import Customer, Order, OrderLine
 from orders.services import Item, PlacedOrder
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OPEN, SOLD, OrderStatus
@@ -40,6 +41,7 @@ from workbox.core.admin import (
     quantity_text,
     service_dialog,
 )
+from workbox.core.papers import Paper, PrintsPapers, print_selected
 
 STATUS_LABELS = {
     OrderStatus.PENDING.value: "warning",
@@ -121,7 +123,7 @@ class OrderForm(forms.ModelForm):
 
 
 @admin.register(Order)
-class OrderAdmin(NumberSearch, ServiceAdmin):
+class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     """Sales orders: found by number, customer or SKU; moved on by dialogs; never edited, never deleted."""
 
     form = OrderForm
@@ -164,7 +166,12 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
         )
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/order.html"
-    actions = ["confirm_selected", "ship_selected"]
+    papers = {
+        "pick-list": Paper("Pick list", order_pick_list, "checklist", lambda order: order.status in CAN_SHIP),
+        "packing-slip": Paper("Packing slip", packing_slip, "package_2"),
+        "invoice": Paper("Invoice", invoice, "receipt_long", lambda order: order.status in SOLD),
+    }
+    actions = ["confirm_selected", "ship_selected", "print_pick_list"]
     actions_detail = ["confirm", "ship", "deliver", "return_goods", "cancel"]
 
     # ---- list ----
@@ -373,6 +380,12 @@ class OrderAdmin(NumberSearch, ServiceAdmin):
             request, queryset.order_by("id"), work=lambda order: f"#{services.ship_order(order.pk).id}",
             done="shipped", failed="not shipped",
         )  # fmt: skip
+
+    @admin.action(description="Print the pick list of the selected orders", permissions=["view"])
+    def print_pick_list(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        """One walk through the warehouse for all of them."""
+        ids = queryset.values_list("pk", flat=True)
+        return print_selected(request, ids, draw=order_pick_list, name="Pick list")
 
 
 def _items(order: PlacedOrder) -> str:

@@ -14,11 +14,13 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.capabilities import PURCHASING_RECEIVE, PURCHASING_WRITE
 from inventory.models import StockMovement
 from purchasing.admin.dialogs import ZERO, PurchaseDialog, ReasonDialog, ReceiveDialog
 from purchasing.admin.vendors import may
+from purchasing.documents import purchase_order
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.services import orders, receipts
 from purchasing.services.orders import PurchaseItem
@@ -27,6 +29,7 @@ from workbox.core.admin import (
     AttentionFilter,
     CappedPaginator,
     DayRangeFilter,
+    Dialog,
     NumberSearch,
     PlaceFilter,
     ReadOnlyAdmin,
@@ -36,9 +39,11 @@ from workbox.core.admin import (
     moment_text,
     money_text,
     quantity_text,
+    row_or_404,
     service_dialog,
     signed_text,
 )
+from workbox.core.papers import Paper, PrintsPapers
 
 LINES_SHOWN = 200
 STATUS_LABELS = {
@@ -107,7 +112,7 @@ class PurchaseForm(forms.ModelForm):
 
 
 @admin.register(PurchaseOrder)
-class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
+class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     """What we buy: found by number, vendor, reference or SKU; moved on by dialogs; never edited, never deleted."""
 
     form = PurchaseForm
@@ -142,6 +147,7 @@ class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
         )
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/purchase_order.html"
+    papers = {"order": Paper("Purchase order", purchase_order)}
     actions_detail = ["send", "receive", "close", "cancel"]
 
     # ---- list ----
@@ -291,7 +297,9 @@ class PurchaseOrderAdmin(NumberSearch, ServiceAdmin):
 
 def _panels(order: PurchaseOrder) -> dict[str, Any]:
     lines = PurchaseOrderLine.objects.filter(order=order).select_related("product").order_by("id")
-    came = list(Receipt.objects.filter(order=order).select_related("received_by").order_by("id"))
+    came = list(
+        Receipt.objects.filter(order=order).select_related("received_by", "operation__reversed_by").order_by("id")
+    )
     moved: dict[int, list[str]] = {}
     rows = StockMovement.objects.filter(operation_id__in=[one.operation_id for one in came]).order_by("id")
     for operation_id, quantity, sku, cost in rows.values_list("operation_id", "quantity", "product__sku", "unit_cost"):
@@ -311,7 +319,7 @@ def _panels(order: PurchaseOrder) -> dict[str, Any]:
         ],
         "receipts": [
             {
-                "label": str(one),
+                "label": f"{one} (undone)" if is_undone(one) else str(one),
                 "url": reverse("admin:purchasing_receipt_change", args=[one.pk]),
                 "at": moment_text(one.received_at),
                 "who": one.received_by.get_full_name() if one.received_by else "System",
@@ -320,6 +328,28 @@ def _panels(order: PurchaseOrder) -> dict[str, Any]:
             for one in came
         ],
     }
+
+
+def is_undone(receipt: Receipt) -> bool:
+    """True when a counter-operation took its goods out again."""
+    return hasattr(receipt.operation, "reversed_by")
+
+
+class UndoDialog(Dialog):
+    """Why a receipt was a mistake."""
+
+    reason = forms.CharField(
+        max_length=400,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="It stays in the ledger beside the receipt it undoes.",
+    )
+
+    def summary(self) -> str:
+        """Which receipt, of which order."""
+        receipt = row_or_404(Receipt.objects.select_related("order__vendor"), self.object_id)
+        return (
+            f"{receipt} of {receipt.order} ({receipt.order.vendor}): its goods leave again, the order waits for them."
+        )
 
 
 @admin.register(Receipt)
@@ -336,6 +366,25 @@ class ReceiptAdmin(NumberSearch, ReadOnlyAdmin):
     number_prefix = "PO-"
     ordering = ["-id"]
     fields = [("order_link", "vendor"), ("operation_link", "received_at"), "received_by"]
+    actions_detail = ["undo"]
+
+    def has_receive_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may book what came."""
+        return may(request, PURCHASING_RECEIVE)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """A receipt is undone once."""
+        receipt = self.get_object(request, str(object_id))
+        return [] if receipt is None or is_undone(receipt) else super().get_actions_detail(request, object_id)
+
+    @service_dialog(
+        "Undo", form=UndoDialog, submit="Undo the receipt", permission="receive", icon="undo",
+        variant=ActionVariant.WARNING,
+    )  # fmt: skip
+    def undo(self, request: HttpRequest, form: UndoDialog, receipt_id: int) -> str:
+        """The goods are out again, and the order waits for them."""
+        order = receipts.undo_receipt(receipt_id, reason=form.cleaned_data["reason"], actor_id=request.user.pk)
+        return f"Receipt {receipt_id} is undone: {order} is {order.get_status_display().lower()} now."
 
     @admin.display(description="Purchase order", ordering="order_id")
     def order_link(self, row: Receipt) -> str:

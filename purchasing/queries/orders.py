@@ -216,6 +216,10 @@ _CHECKS: tuple[tuple[str, str], ...] = (
         " UNION ALL"
         " SELECT r.order_id, m.product_id, 0, m.quantity FROM purchasing_receipt r"
         "  JOIN inventory_stockmovement m ON m.operation_id = r.operation_id"
+        " UNION ALL"
+        " SELECT r.order_id, m.product_id, 0, m.quantity FROM purchasing_receipt r"
+        "  JOIN inventory_stockoperation u ON u.reverses_id = r.operation_id"
+        "  JOIN inventory_stockmovement m ON m.operation_id = u.id"
         ") both_sides GROUP BY both_sides.order_id, product_id HAVING ROUND(SUM(kept) - SUM(computed), 3) <> 0",
     ),
     (

@@ -170,11 +170,17 @@ def lead_times(wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int], 
     """
     days = _days_of_receipts({vendor_id for vendor_id, _, _ in wanted})
     of_product = _products_of(days)
+    mine: dict[int, list[Decimal]] = {}
+    own: dict[tuple[int, int], list[Decimal]] = {}
+    for one in days:
+        mine.setdefault(one.vendor_id, []).append(one.days)
+        for product_id in of_product[one.operation_id]:
+            own.setdefault((one.vendor_id, product_id), []).append(one.days)
     found = {}
     for vendor_id, product_id, quoted in wanted:
-        mine = [one.days for one in days if one.vendor_id == vendor_id]
-        own = [one.days for one in days if one.vendor_id == vendor_id and product_id in of_product[one.operation_id]]
-        found[vendor_id, product_id] = _lead_time(quoted, own if len(own) >= MEASURED_FROM_RECEIPTS else mine)
+        times = own.get((vendor_id, product_id), [])
+        is_enough = len(times) >= MEASURED_FROM_RECEIPTS
+        found[vendor_id, product_id] = _lead_time(quoted, times if is_enough else mine.get(vendor_id, []))
     return found
 
 
@@ -241,6 +247,7 @@ def _days_of_receipts(vendor_ids: Iterable[int]) -> list[_Taken]:
     rows = Receipt.objects.filter(
         order__vendor_id__in=set(vendor_ids),
         order__sent_at__isnull=False,
+        operation__reversed_by__isnull=True,  # a receipt that was a mistake tells nothing of the vendor
         received_at__gte=datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS),
     )
     return [

@@ -7,14 +7,15 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from inventory.models import MovementType, StockOperation
+from inventory.errors import AlreadyReversed
+from inventory.models import MovementType, StockMovement, StockOperation
 from inventory.services import ledger
 from inventory.services.ledger import Movement
-from purchasing.errors import Excess, OverReceipt
-from purchasing.models import PurchaseOrderLine, Receipt
+from purchasing.errors import Excess, IllegalPurchaseStep, OverReceipt, ReceiptUnknown
+from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.services.orders import LINES_MAX, claim, move
-from purchasing.states import CAN_RECEIVE, PurchaseStatus
-from workbox.core import context
+from purchasing.states import CAN_RECEIVE, CAN_UNDO_RECEIPT, PurchaseStatus
+from workbox.core import context, walls
 from workbox.core.db import transactional
 from workbox.core.errors import Invalid
 
@@ -96,6 +97,55 @@ def receive_purchase_order(
         ],
     )
     return receipt
+
+
+@transactional
+def undo_receipt(receipt_id: int, *, reason: str, actor_id: int | None = None) -> PurchaseOrder:
+    """A receipt was a mistake: a counter-operation takes its goods out again, and the order waits for them as before.
+
+    Possible once. Raises ReceiptUnknown, AlreadyReversed, IllegalPurchaseStep when the order was closed short since,
+    Invalid without a reason, InsufficientStock when what came in is promised or gone.
+    """
+    if not reason.strip():
+        raise Invalid("Say why: undoing a receipt needs a reason.", fields={"reason": ["this field is required"]})
+    receipt = walls.of(Receipt.objects.filter(pk=receipt_id)).first()
+    if receipt is None:
+        raise ReceiptUnknown(f"There is no receipt {receipt_id}.")
+    order = claim(receipt.order_id, allowed=CAN_UNDO_RECEIPT, step="given back")
+    if order.closed_at is not None:
+        raise IllegalPurchaseStep(order.pk, "closed", "given back")
+    # Under the claimed order: whoever undid it before us has committed.
+    if StockOperation.objects.filter(reverses_id=receipt.operation_id).exists():
+        raise AlreadyReversed(f"Receipt {receipt_id} has been undone already.")
+    moved = StockMovement.objects.filter(operation_id=receipt.operation_id).order_by("id")
+    rows = list(moved.values_list("product_id", "warehouse_id", "quantity", "unit_cost", "cost_change"))
+    ledger.post(
+        [
+            Movement(product_id, place_id, MovementType.ADJUSTMENT, -quantity, cost, undoes_cost=change is not None)
+            for product_id, place_id, quantity, cost, change in rows
+        ],
+        kind=StockOperation.Kind.REVERSAL,
+        reason=reason.strip(),
+        reference=str(order),
+        reverses_id=receipt.operation_id,
+        actor_id=actor_id,
+    )
+    lines = {line.product_id: line for line in PurchaseOrderLine.objects.filter(order=order).select_related("product")}
+    for product_id, _, quantity, _, _ in rows:
+        lines[product_id].received_quantity -= quantity
+    PurchaseOrderLine.objects.bulk_update(lines.values(), ["received_quantity"])
+    order.received_at = None
+    came = any(line.received_quantity > 0 for line in lines.values())
+    return move(
+        order,
+        PurchaseStatus.PARTIALLY_RECEIVED if came else PurchaseStatus.SENT,
+        "received_at",
+        receipt_id=receipt.pk,
+        given_back=[
+            {"inventory_id": product_id, "name": lines[product_id].product.name, "quantity": quantity}
+            for product_id, _, quantity, _, _ in rows
+        ],
+    )
 
 
 def _everything_open(lines: Sequence[PurchaseOrderLine]) -> list[Received]:

@@ -12,6 +12,9 @@ from django.urls import reverse
 from accounts.models import User
 from inventory.models import Product, ProductStock, Warehouse
 from purchasing.models import PurchaseOrder, Receipt, Vendor, VendorPrice
+from purchasing.services.orders import PurchaseItem, create_purchase_order, send_purchase_order
+from purchasing.services.receipts import Received, receive_purchase_order
+from purchasing.services.vendors import create_vendor
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -31,6 +34,26 @@ def browser(make_user: Callable[..., User]) -> Callable[[str], Client]:
 def act(client: Client, model: str, step: str, pk: int, **fields: Any) -> HttpResponse:
     url = reverse(f"admin:purchasing_{model}_{step}", args=[pk])
     return client.post(url, {"_form_submitted": "on", **fields}, headers={"HX-Request": "true"})
+
+
+def test_a_clerk_undoes_a_receipt_once_and_the_order_says_so(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], main: Warehouse
+) -> None:
+    lamp, clerk = make_product("Lamp", sku="LAMP"), browser("clerk")
+    order = create_purchase_order(
+        create_vendor({"name": "Mill"}).pk, [PurchaseItem(lamp.pk, D(5), D(2))], warehouse_id=main.pk
+    )
+    send_purchase_order(order.pk)
+    receipt = receive_purchase_order(order.pk, [Received(lamp.pk, D(2))])
+    assert act(browser("analyst"), "receipt", "undo", receipt.pk, reason="Wrong pallet").status_code == 403
+    assert "required" in act(clerk, "receipt", "undo", receipt.pk, reason="").content.decode()
+    act(clerk, "receipt", "undo", receipt.pk, reason="Wrong pallet")
+    order.refresh_from_db()
+    assert (order.status, ProductStock.objects.get(product=lamp).on_hand) == ("sent", 0)
+    page = clerk.get(reverse("admin:purchasing_purchaseorder_change", args=[order.pk])).content.decode()
+    assert f"Receipt {receipt.pk} (undone)" in page
+    again = act(clerk, "receipt", "undo", receipt.pk, reason="Twice")
+    assert f"Purchase order {order.pk} is sent; it cannot be given back." in again.content.decode()
 
 
 def test_from_vendor_to_receipt(

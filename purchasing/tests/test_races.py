@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 
 from inventory.models import Product, ProductStock, StockMovement, Warehouse
-from purchasing.models import PurchaseOrder, PurchaseOrderLine
+from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.queries import purchase_differences
 from purchasing.services import vendors
 from purchasing.services.orders import (
@@ -19,7 +19,7 @@ from purchasing.services.orders import (
     create_purchase_order,
     send_purchase_order,
 )
-from purchasing.services.receipts import Received, receive_purchase_order
+from purchasing.services.receipts import Received, receive_purchase_order, undo_receipt
 from purchasing.services.vendors import NewPrice
 from workbox import drills
 
@@ -132,3 +132,40 @@ def test_many_new_prices_at_once_leave_one_in_force() -> None:
     assert drills.in_threads(acts, threads=8) == {"True": 40}
     prices = vendors.VendorPrice.objects.filter(vendor_id=vendor_id)
     assert (prices.count(), prices.filter(is_current=True).count()) == (40, 1)
+
+
+def test_of_two_who_undo_a_receipt_one_wins_and_the_goods_leave_once() -> None:
+    vendor_id, lamp = world()
+    orders = [on_its_way(vendor_id, lamp, 10) for _ in range(ROUNDS)]
+    receipts = [receive_purchase_order(one, [Received(lamp.pk, D(6))]).pk for one in orders]
+
+    def undo(receipt_id: int) -> str:
+        undo_receipt(receipt_id, reason="Scanned twice")
+        return "undone"
+
+    outcomes = drills.in_threads([lambda one=one: undo(one) for one in receipts for _ in range(2)], threads=8)
+    # The second finds the order sent again, with nothing received.
+    assert outcomes == {"undone": ROUNDS, "IllegalPurchaseStep": ROUNDS}
+    assert set(PurchaseOrder.objects.values_list("status", flat=True)) == {"sent"}
+    assert ProductStock.objects.get(product=lamp).on_hand == 0
+    assert list(purchase_differences()) == []
+
+
+@pytest.mark.broken_books
+def test_control_looking_for_a_reversal_before_holding_the_order_takes_the_goods_out_twice() -> None:
+    vendor_id, lamp = world()
+    orders = [on_its_way(vendor_id, lamp, 20) for _ in range(20)]
+    receipts = [receive_purchase_order(one, [Received(lamp.pk, D(6))]).pk for one in orders]
+
+    def undo(receipt_id: int) -> str:
+        with transaction.atomic():
+            receipt = Receipt.objects.get(pk=receipt_id)
+            line = PurchaseOrderLine.objects.get(order_id=receipt.order_id)
+            if line.received_quantity < 6:
+                return "refused"
+            time.sleep(0.02)
+            PurchaseOrderLine.objects.filter(pk=line.pk).update(received_quantity=line.received_quantity - 6)
+        return "undone"
+
+    outcomes = drills.in_threads([lambda one=one: undo(one) for one in receipts for _ in range(2)], threads=8)
+    assert outcomes["undone"] > len(receipts)

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db.models import Count
 
-from insights import watch
+from insights import refit, watch
+from insights.models import ForecastRun
 from inventory.models import Product, StockMovement, Warehouse
 from inventory.queries import low_stock_products
 from orders.models import Order
@@ -34,6 +35,7 @@ class Command(WorkBoxCommand):
             raise Invalid(f"--products must lie between 1 and {PRODUCTS_MAX}, --orders may not be negative.")
         with progress() as begin:
             play(password=options["password"], products=options["products"], orders=options["orders"], begin=begin)
+        refit.refit(ForecastRun.Kind.TRAINING)
         watch.check()
         body = _body(options["password"])
         if options["json"]:
