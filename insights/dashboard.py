@@ -1,5 +1,6 @@
 """Figures for the admin's home page; each comes with the link to the list that it counts."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from accounts.capabilities import (
 )
 from accounts.models import STAFF_ROLES, User
 from insights import facts, queries
+from insights.models import Alert
 from insights.sales import ensure_built
 from inventory.models import Category, Product, StockLevel, Warehouse
 from orders.models import Order
@@ -54,10 +56,14 @@ def home_figures(request: HttpRequest) -> dict[str, Any]:
         ensure_built()  # one look when they are kept already, which they are but for the very first time
     sales = {days: queries.sales_of_day(today - timedelta(days=days)) for days in (0, 1, 7)}
     may = request.user.can  # type: ignore[union-attr]
+    low, depletions = queries.low_stock(ROWS_SHOWN), queries.predicted_depletions(ROWS_SHOWN)
+    suggested = queries.suggested_orders(
+        {product.pk for product in low[1]} | {alert.product_id for alert in depletions[1]}
+    )
     return {
         "orders": _orders(now),
-        "low": _low(),
-        "depletions": _depletions(),
+        "low": _low(*low, suggested),
+        "depletions": _depletions(*depletions, suggested),
         "sales": _sales(today, sales),
         # Daily figures know no warehouse: they are the whole shop's, and shown to those who see the whole shop.
         "month": _month(today.date(), sales[0]) if sees_all else None,
@@ -146,8 +152,7 @@ def _ages(now: datetime) -> list[dict[str, Any]]:
 
 
 # ---- what runs out ---------------------------------------------------------------------------------------------------
-def _low() -> dict[str, Any]:
-    count, rows = queries.low_stock(ROWS_SHOWN)
+def _low(count: int, rows: list[Product], suggested: Mapping[int, Decimal]) -> dict[str, Any]:
     return {
         "total": count,
         "url": _list("inventory_product", stock_state="low"),
@@ -158,7 +163,7 @@ def _low() -> dict[str, Any]:
                 "url": reverse("admin:inventory_product_change", args=[product.pk]),
                 "available": quantity_text(product.stock.available),
                 "threshold": quantity_text(product.reorder_threshold),
-                "suggested": _suggested(product),
+                "suggested": _suggested(product, suggested),
                 "is_out": product.stock.available <= 0,
             }
             for product in rows
@@ -166,8 +171,7 @@ def _low() -> dict[str, Any]:
     }
 
 
-def _depletions() -> dict[str, Any]:
-    count, rows = queries.predicted_depletions(ROWS_SHOWN)
+def _depletions(count: int, rows: list[Alert], suggested: Mapping[int, Decimal]) -> dict[str, Any]:
     return {
         "total": count,
         "url": _list("insights_alert", attention="open", alert_type__exact="predicted_depletion"),
@@ -178,7 +182,7 @@ def _depletions() -> dict[str, Any]:
                 "url": reverse("admin:insights_alert_change", args=[alert.pk]),
                 "on": f"{alert.predicted_on:%Y-%m-%d}" if alert.predicted_on else "–",
                 "days": quantity_text(alert.days_left),
-                "suggested": _suggested(alert.product),
+                "suggested": _suggested(alert.product, suggested),
                 "is_critical": alert.severity == "critical",
             }
             for alert in rows
@@ -186,9 +190,11 @@ def _depletions() -> dict[str, Any]:
     }
 
 
-def _suggested(product: Product) -> str:
-    """How much to order: the product's own reorder quantity, when somebody has set one."""
-    return quantity_text(product.reorder_quantity) if product.reorder_quantity > 0 else "–"
+def _suggested(product: Product, suggested: Mapping[int, Decimal]) -> dict[str, str]:
+    """What to order with the list it stands in: as replenishment works it out, else the product's reorder quantity."""
+    if product.pk in suggested:
+        return {"text": quantity_text(suggested[product.pk]), "url": _list("insights_suggestion", q=product.sku)}
+    return {"text": quantity_text(product.reorder_quantity) if product.reorder_quantity > 0 else "–", "url": ""}
 
 
 # ---- what was sold ---------------------------------------------------------------------------------------------------

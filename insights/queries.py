@@ -1,6 +1,6 @@
 """Figures over orders and stock for the home page: few indexed queries, no table is read from end to end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, DecimalField, ExpressionWrapper, F, Min, Q, QuerySet, Sum
 
 from insights.models import OPEN, Alert, AlertType, DailySales, DailyTotal
+from insights.queries_replenishment import SuggestionFilter, find_suggestions
 from inventory.models import Product, ProductStock, StockLevel, StockMovement
 from inventory.queries import ProductFilter, find_products, low_stock_products
 from orders.models import Order
@@ -133,6 +134,12 @@ def predicted_depletions(limit: int) -> tuple[int, list[Alert]]:
     rows = walls.of(Alert.objects.filter(OPEN, alert_type=AlertType.PREDICTED_DEPLETION))
     first = rows.select_related("product").order_by(F("predicted_on").asc(nulls_last=True), "id")
     return rows.order_by().count(), list(first[:limit])
+
+
+def suggested_orders(product_ids: Iterable[int]) -> dict[int, Decimal]:
+    """How much of these products replenishment suggests to order, all warehouses together."""
+    found = find_suggestions(SuggestionFilter()).filter(product_id__in=list(product_ids)).order_by()
+    return dict(found.values("product_id").annotate(units=Sum("quantity")).values_list("product_id", "units"))
 
 
 def low_stock(limit: int) -> tuple[int, list[Product]]:
