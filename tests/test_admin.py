@@ -761,16 +761,16 @@ def count_queries(client: Client, path: str) -> int:
 
 
 def pages_to_count() -> dict[str, str]:
-    own = {"scan": "/admin/scan/", "scan-choices": "/admin/scan/choices/"}
+    own = {"board": "/admin/board/", "scan": "/admin/scan/", "scan-choices": "/admin/scan/choices/"}
     return {"home": "/admin/", "live": "/live/", **own, **{label: url(label, "changelist") for label in registered()}}
 
 
 def test_every_list_runs_a_constant_number_of_queries_and_it_is_checked_in(make_user: Callable[..., User]) -> None:
     make_user("admin")
     client = browser("admin")
-    make_rows(3)
+    make_rows(18)  # more than a page of what every act writes: a page of many is cut on the key first
     few = {name: count_queries(client, path) for name, path in pages_to_count().items()}
-    make_rows(20)
+    make_rows(5)
     many = {name: count_queries(client, path) for name, path in pages_to_count().items()}
     assert many == few
     kept = json.loads(COUNTS_FILE.read_text()) if COUNTS_FILE.exists() else {}

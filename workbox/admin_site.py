@@ -28,6 +28,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Selling",
         (
+            ("Board", "view_kanban", "/admin/board/"),
             ("Orders", "shopping_cart", "orders_order"),
             ("Customers", "groups", "orders_customer"),
             ("Shipments", "local_shipping", "orders_shipment"),

@@ -64,6 +64,7 @@ INSTALLED_APPS = [
     "insights",
     "workbox.webhooks.apps.WebhooksConfig",
     "workbox.jobs.apps.JobsConfig",
+    "workbox.desk.apps.DeskConfig",
     "workbox.exchange.apps.ExchangeConfig",
     "workbox.planning.apps.PlanningConfig",
     "workbox.apps.WorkBoxConfig",
@@ -310,6 +311,7 @@ UNFOLD = {
         lambda request: static("workbox/admin.css"),
         lambda request: static("workbox/people.css"),
         lambda request: static("workbox/papers.css"),
+        lambda request: static("workbox/desk.css"),
     ],
     "BORDER_RADIUS": "6px",
     "COLORS": {
@@ -327,7 +329,13 @@ UNFOLD = {
             "950": "#172554",
         }
     },
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "workbox.admin_site.navigation"},
+    "COMMAND": {"search_models": False, "show_history": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "workbox.admin_site.navigation",
+    },
 }
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")

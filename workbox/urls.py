@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
+from workbox.desk.urls import urlpatterns as desk
 from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
+    *desk,
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),

@@ -19,10 +19,10 @@ from insights import alerts
 from insights.models import OPEN, Alert, AlertSettings, AlertStatus
 from insights.models.alerts import NOTE_LENGTH
 from workbox.core.admin import (
+    AttentionFilter,
     CappedPaginator,
     DayRangeFilter,
     Dialog,
-    NamedFilter,
     ReadOnlyAdmin,
     ServiceAdmin,
     acting,
@@ -45,22 +45,18 @@ def awake() -> Q:
     return OPEN & (Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=datetime.now(UTC)))
 
 
-class AttentionFilter(NamedFilter):
+class NeededFilter(AttentionFilter):
     """Alerts by whether somebody should look at them; without a choice those that need it."""
 
     title = "attention"
     parameter_name = "attention"
+    default_choice = "needed"
+    default_words = "open alerts that are not snoozed"
     choices_named = {
         "needed": ("Needed: open, not snoozed", lambda rows: rows.filter(awake())),
         "open": ("Open, snoozed ones too", lambda rows: rows.filter(OPEN)),
         "all": ("All, resolved ones too", lambda rows: rows),
     }
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows of the choice; a list that is filtered or searched otherwise shows all."""
-        if self.value() is None and not set(request.GET) - {"o", "p", "all"}:
-            return queryset.filter(awake())
-        return super().queryset(request, queryset)
 
 
 class AlertDialog(Dialog):
@@ -99,7 +95,7 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display_links = ["title"]
     list_select_related = ["product__stock"]
     list_filter = [
-        AttentionFilter,
+        NeededFilter,
         ("alert_type", ChoicesDropdownFilter),
         ("severity", ChoicesDropdownFilter),
         ("status", ChoicesDropdownFilter),

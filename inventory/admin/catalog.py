@@ -27,6 +27,7 @@ from inventory.models import Barcode, Category, Product, UnitOfMeasure
 from inventory.services import catalog, ledger
 from inventory.services.catalog import OpeningStock
 from workbox.core.admin import (
+    AttentionFilter,
     NamedFilter,
     PlainNumbers,
     ServiceAdmin,
@@ -129,11 +130,13 @@ class BarcodeInline(CatalogWriters, TabularInline):
         return _may(request, CATALOG_WRITE)
 
 
-class StockStateFilter(NamedFilter):
-    """Which products need buying."""
+class StockStateFilter(AttentionFilter):
+    """Which products need buying; without a choice those that do."""
 
     title = "stock"
     parameter_name = "stock_state"
+    default_choice = "low"
+    default_words = "products at or below their reorder threshold"
     choices_named = {
         "low": (
             "At or below the reorder threshold",
@@ -143,7 +146,9 @@ class StockStateFilter(NamedFilter):
             "Nothing available",
             lambda rows: rows.filter(is_active=True, is_stocked=True, stock__available__lte=0),
         ),
+        "held": ("Something on hand", lambda rows: rows.filter(stock__on_hand__gt=0)),
         "promised": ("Promised to orders", lambda rows: rows.filter(stock__reserved__gt=0)),
+        "all": ("All", lambda rows: rows),
     }
 
 

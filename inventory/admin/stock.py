@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -13,13 +13,15 @@ from unfold.enums import ActionVariant
 
 from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
 from inventory.admin.dialogs import BinDialog, ReverseDialog
-from inventory.models import CostChange, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
+from inventory.models import CostChange, Product, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import catalog, ledger
 from workbox.core import walls
 from workbox.core.admin import (
+    AttentionFilter,
     DayRangeFilter,
     Dialog,
     NamedFilter,
+    NewestSearch,
     NumberSearch,
     PlaceFilter,
     ReadOnlyAdmin,
@@ -45,6 +47,7 @@ IRREVERSIBLE = frozenset(
     }
 )
 LINES_SHOWN = 100
+FOUND_MAX = 200  # products or acts that one search of a ledger follows
 
 
 class WarehouseForm(forms.ModelForm):
@@ -129,15 +132,26 @@ class WarehouseAdmin(ServiceAdmin):
         return f"{Warehouse.objects.get(pk=warehouse_id)} is open again."
 
 
-class LevelStateFilter(NamedFilter):
-    """Which levels hold something."""
+def _needs_filling(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Levels at or below a threshold of their own; where none is set, empty ones of products that are stocked."""
+    own = Q(reorder_threshold__isnull=False, on_hand__lte=F("reserved") + F("reorder_threshold"))
+    bare = Q(reorder_threshold__isnull=True, on_hand=F("reserved"), product__is_stocked=True)
+    return rows.filter(own | bare, product__is_active=True)
+
+
+class LevelStateFilter(AttentionFilter):
+    """Which levels hold something; without a choice those that need filling."""
 
     title = "stock"
     parameter_name = "held"
+    default_choice = "low"
+    default_words = "levels at or below their threshold, or with nothing available"
     choices_named = {
+        "low": ("At or below the threshold, or nothing available", _needs_filling),
         "some": ("Something on hand", lambda rows: rows.filter(on_hand__gt=0)),
         "promised": ("Promised", lambda rows: rows.filter(reserved__gt=0)),
         "none": ("Empty", lambda rows: rows.filter(on_hand=0)),
+        "all": ("All", lambda rows: rows),
     }
 
 
@@ -202,8 +216,33 @@ class StockLevelAdmin(ReadOnlyAdmin):
         return f"{form.level.product} in {form.level.warehouse.name} stands in {where or 'no bin'}."
 
 
+class ReferenceSearch:
+    """Mix-in: a reference that somebody gave to acts is looked up by index, and nothing else is searched then."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
+        """The rows, and whether some may come twice."""
+        acts = _acts_of(search_term)
+        if acts:
+            return queryset.filter(pk__in=acts), False
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+
+
+def _acts_of(reference: str) -> list[int]:
+    """The newest operations under this reference."""
+    if not reference.strip():
+        return []
+    found = StockOperation.objects.filter(reference=reference.strip()).order_by("-id")
+    return list(found.values_list("pk", flat=True)[:FOUND_MAX])
+
+
+def _products_like(text: str) -> list[int]:
+    """Products with this in their SKU or name: the few that a ledger is then read for, by key."""
+    found = Product.objects.filter(Q(sku__icontains=text) | Q(name__icontains=text)).order_by("id")
+    return list(found.values_list("pk", flat=True)[:FOUND_MAX])
+
+
 @admin.register(StockOperation)
-class StockOperationAdmin(NumberSearch, ReadOnlyAdmin):
+class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyAdmin):
     """Business acts on the ledger: who, why, under which reference. Undone by a reversal, never edited."""
 
     list_display = ["id", "kind_label", "why", "reference", "line_count", "actor", "occurred_at"]
@@ -211,7 +250,7 @@ class StockOperationAdmin(NumberSearch, ReadOnlyAdmin):
     list_select_related = ["actor"]
     list_filter = [("kind", ChoicesDropdownFilter), ("occurred_at", DayRangeFilter)]
     search_fields = ["=reference", "=request_id", "reason"]
-    search_help_text = "Reference (ORDER-12), number, request id or reason"
+    search_help_text = "Reference (ORDER-12) or number; request id or reason among the newest 100,000"
     ordering = ["-id"]
     fields = [
         ("kind_label", "occurred_at"),
@@ -377,6 +416,17 @@ class StockMovementAdmin(ReadOnlyAdmin):
         ("shown_cost", "operation_link"), "by",
     ]  # fmt: skip
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[StockMovement], search_term: str
+    ) -> tuple[Any, bool]:
+        """A reference exactly, else SKU or name: the rows are found by key, never by reading the ledger through."""
+        if not search_term.strip():
+            return queryset, False
+        acts = _acts_of(search_term)
+        if acts:
+            return queryset.filter(operation_id__in=acts), False
+        return queryset.filter(product_id__in=_products_like(search_term.strip())), False
+
     @admin.display(description="When", ordering="created_at")
     def shown_at(self, movement: StockMovement) -> str:
         """To the minute."""
@@ -482,11 +532,15 @@ class ReservationAdmin(NumberSearch, ReadOnlyAdmin):
         """The holders of a whole page are named with one query."""
         changelist = super().get_changelist_instance(request)
         rows = list(changelist.result_list)
+        self.prepare_rows(rows)
+        changelist.result_list = rows
+        return changelist
+
+    def prepare_rows(self, rows: list[Any]) -> None:
+        """Name the holders of these rows with one query."""
         named = holders(map(_pair, rows))
         for row in rows:
             row.holder_name = _holder_name(row, named)
-        changelist.result_list = rows
-        return changelist
 
 
 def _pair(reservation: Reservation) -> tuple[str, int]:

@@ -214,6 +214,7 @@ class StockMovement(AppendOnly):
             models.Index(fields=["warehouse", "product", "id"], name="movement_of_level"),
             models.Index(fields=["product", "warehouse", "created_at", "id"], name="movement_of_level_by_time"),
             models.Index(fields=["created_at"], name="movement_time"),
+            models.Index(fields=["movement_type", "id"], name="movement_of_type"),
         ]
         constraints = [
             models.CheckConstraint(

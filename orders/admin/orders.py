@@ -27,10 +27,10 @@ from orders.services import Item, PlacedOrder
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_RETURN, CAN_SHIP, OPEN, SOLD, OrderStatus
 from workbox.core.admin import (
     HOLDERS,
+    AttentionFilter,
     CappedPaginator,
     DayRangeFilter,
     Holder,
-    NamedFilter,
     NumberSearch,
     PlaceFilter,
     ServiceAdmin,
@@ -78,15 +78,18 @@ class CustomerAdmin(ModelAdmin):
     fieldsets = [(None, {"fields": [("code", "name"), ("email", "country")]})]
 
 
-class StageFilter(NamedFilter):
-    """Orders by what is to be done with them."""
+class StageFilter(AttentionFilter):
+    """Orders by what is to be done with them; without a choice those that need a step."""
 
     title = "stage"
     parameter_name = "stage"
+    default_choice = "open"
+    default_words = "open orders, those that need a step"
     choices_named = {
         "open": ("Open: not all shipped yet", lambda rows: rows.filter(status__in=OPEN)),
         "ship": ("To ship", lambda rows: rows.filter(status__in=CAN_SHIP)),
         "sold": ("Sold: confirmed or further", lambda rows: rows.filter(status__in=SOLD)),
+        "all": ("All", lambda rows: rows),
     }
 
 

@@ -1,5 +1,6 @@
 """Purchase orders and receipts in the admin: a draft is entered, every step after that is a service behind a dialog."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -25,10 +26,10 @@ from purchasing.services import orders, receipts
 from purchasing.services.orders import PurchaseItem
 from purchasing.states import CAN_CANCEL, CAN_CLOSE, CAN_RECEIVE, CAN_SEND, PurchaseStatus
 from workbox.core.admin import (
+    AttentionFilter,
     CappedPaginator,
     DayRangeFilter,
     Dialog,
-    NamedFilter,
     NumberSearch,
     PlaceFilter,
     ReadOnlyAdmin,
@@ -62,14 +63,23 @@ STATUS_STYLES = {
 }
 
 
-class StageFilter(NamedFilter):
-    """Purchase orders by what is to be done with them."""
+def _overdue(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows.filter(status__in=CAN_RECEIVE, expected_on__lt=datetime.now(UTC).date())
+
+
+class StageFilter(AttentionFilter):
+    """Purchase orders by what is to be done with them; without a choice those that are not done."""
 
     title = "stage"
     parameter_name = "stage"
+    default_choice = "open"
+    default_words = "purchase orders to send or to receive"
     choices_named = {
+        "open": ("Open: to send or to receive", lambda rows: rows.filter(status__in=CAN_SEND | CAN_RECEIVE)),
+        "overdue": ("Overdue: expected before today", _overdue),
         "send": ("To send", lambda rows: rows.filter(status__in=CAN_SEND)),
         "receive": ("To receive", lambda rows: rows.filter(status__in=CAN_RECEIVE)),
+        "all": ("All", lambda rows: rows),
     }
 
 

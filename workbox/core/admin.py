@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin as PlainModelAdmin
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, Q, QuerySet
 from django.forms.models import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -32,15 +32,19 @@ from unfold.forms import BaseDialogForm
 
 from workbox.core import context, walls
 from workbox.core.errors import DomainError
+from workbox.core.events import ACCESS
 from workbox.core.models import Event, EventCursor, IdempotencyKey
 from workbox.core.numbers import has_places, plain
+from workbox.core.stream import TOPICS
 
 M = TypeVar("M", bound=Model)
 COUNT_MAX = 10_000
 BIGINT_DIGITS = 19
 MONEY_PLACES_SHOWN = 2
 FAILURES_SHOWN_MAX = 20
+LOGGED_TOPICS = (*TOPICS, ACCESS)
 NOTHING = "–"
+FOUND_MAX = 200  # facts that a search of the log follows
 
 
 # ---- numbers and links -----------------------------------------------------------------------------------------------
@@ -111,8 +115,18 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         """How many rows there are, or COUNT_MAX when there are more."""
         rows: Any = self.object_list
         if isinstance(rows, QuerySet):
-            return min(rows.order_by()[: COUNT_MAX + 1].count(), COUNT_MAX)
+            return min(rows.order_by().values("pk")[: COUNT_MAX + 1].count(), COUNT_MAX)
         return len(rows)
+
+    def page(self, number: int | str) -> Page[Any]:
+        """The page, cut on the primary key before anything is joined: MariaDB may join a whole ledger else."""
+        rows: Any = self.object_list
+        if not isinstance(rows, QuerySet):
+            return super().page(number)
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        ids = list(rows.values_list("pk", flat=True)[first : first + self.per_page])
+        return Page(rows.filter(pk__in=ids), number, self)
 
     @property
     def is_capped(self) -> bool:
@@ -155,6 +169,32 @@ class NamedFilter(DropdownFilter):
         return chosen[1](queryset) if chosen else queryset
 
 
+class AttentionFilter(NamedFilter):
+    """A filter that shows by itself what needs attention, as long as nobody filters or searches; `all` shows all.
+
+    `default_choice` is what it shows then, `default_words` says so above the list.
+    """
+
+    default_choice = ""
+    default_words = ""
+
+    def acts_by_default(self, request: HttpRequest) -> bool:
+        """True when nobody has chosen anything but an order or a page.
+
+        An action on rows that were selected one by one means those rows, whatever the list shows by itself; one on "all
+        of them" means all that were shown.
+        """
+        if request.method == "POST" and request.POST.get("select_across", "0") == "0":
+            return False
+        return self.value() is None and not set(request.GET) - {"o", "p", "all", "e"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the choice, or of the default."""
+        if self.acts_by_default(request):
+            return self.choices_named[self.default_choice][1](queryset)
+        return super().queryset(request, queryset)
+
+
 class NumberSearch:
     """Mix-in: a number is looked up as a number, by index, and not as a part of every text in the table.
 
@@ -177,6 +217,22 @@ class NumberSearch:
         for name in self.exact_fields:
             wanted |= Q(**{name: search_term.strip()})
         return queryset.filter(wanted), bool(self.exact_fields)
+
+
+class NewestSearch:
+    """Mix-in for logs: words are looked for in the newest rows only, so that a search costs the same whatever the age.
+
+    Numbers, references and whatever else an index finds is looked for in all of them by the classes before this one.
+    """
+
+    searched_rows = 100_000
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
+        """The rows, and whether some may come twice."""
+        if search_term.strip():
+            newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
+            queryset = queryset.filter(pk__gt=newest - self.searched_rows)
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
 
 
 # ---- services behind forms and dialogs -------------------------------------------------------------------------------
@@ -407,7 +463,7 @@ def each(request: HttpRequest, rows: Iterable[Any], *, work: Callable[[Any], str
 
 # ---- core's own tables -----------------------------------------------------------------------------------------------
 @admin.register(Event)
-class EventAdmin(NumberSearch, ReadOnlyAdmin):
+class EventAdmin(NewestSearch, ReadOnlyAdmin):
     """The event log: every committed fact, in the order the screens hear of it."""
 
     shown_to_bound = False
@@ -416,9 +472,19 @@ class EventAdmin(NumberSearch, ReadOnlyAdmin):
     list_display_links = ["seq", "type"]
     list_filter = ["topic", ("created_at", DayRangeFilter)]
     search_fields = ["=request_id", "=type"]
-    number_fields = ("seq", "subject_id")
-    search_help_text = "Number of the product or order, request id, or type"
+    search_help_text = "Number of the product or order; request id or type among the newest 100,000"
     ordering = ["-id"]
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Event], search_term: str) -> tuple[Any, bool]:
+        """A number is a place in the log or what a fact is about: two look-ups by index, for an OR finds none."""
+        number = search_term.strip()
+        if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
+            return super().get_search_results(request, queryset, search_term)
+        about = Event.objects.filter(topic__in=LOGGED_TOPICS, subject_id=int(number)).order_by("-id")
+        places = Event.objects.filter(seq=int(number))
+        found = [*about.values_list("pk", flat=True)[:FOUND_MAX], *places.values_list("pk", flat=True)]
+        return queryset.filter(pk__in=found), False
+
     fields = [
         "seq",
         "type",

@@ -17,6 +17,7 @@ from accounts.capabilities import EXPORTS_READ, IMPORTS_WRITE
 from workbox.core import walls
 from workbox.core.admin import (
     NOTHING,
+    AttentionFilter,
     DayRangeFilter,
     Dialog,
     NumberSearch,
@@ -45,6 +46,20 @@ class CancelDialog(Dialog):
         return f"{job.kind} {job.pk}: {job.get_state_display().lower()}, {job.progress} %."
 
 
+class WatchFilter(AttentionFilter):
+    """Jobs by whether somebody should look at them; without a choice those that failed or are at work."""
+
+    title = "attention"
+    parameter_name = "attention"
+    default_choice = "needed"
+    default_words = "jobs that failed or are not done yet"
+    choices_named = {
+        "needed": ("Failed, or not done yet", lambda rows: rows.filter(state__in=["failed", "queued", "running"])),
+        "failed": ("Failed", lambda rows: rows.filter(state="failed")),
+        "all": ("All", lambda rows: rows),
+    }
+
+
 @admin.register(Job)
 class JobAdmin(NumberSearch, ReadOnlyAdmin):
     """Long work that a worker does; one's own, managers see everybody's."""
@@ -52,7 +67,7 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
     list_display = ["number", "kind", "state_label", "bar", "message_text", "created_by", "when", "download"]
     list_display_links = ["number"]
     list_select_related = ["created_by"]
-    list_filter = [("state", ChoicesDropdownFilter), ("created_at", DayRangeFilter)]
+    list_filter = [WatchFilter, ("state", ChoicesDropdownFilter), ("created_at", DayRangeFilter)]
     search_fields = ["kind", "download_name", "created_by__username"]
     search_help_text = "Number, kind, file or user"
     number_prefix = "JOB-"

@@ -11,7 +11,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminURLInputWidget
 
 from accounts.capabilities import WEBHOOKS_WRITE
-from workbox.core.admin import Dialog, NamedFilter, ReadOnlyAdmin, ServiceAdmin, service_dialog
+from workbox.core.admin import AttentionFilter, Dialog, ReadOnlyAdmin, ServiceAdmin, service_dialog
 from workbox.core.stream import TOPICS
 from workbox.webhooks import outside, services
 from workbox.webhooks.models import Attempt, Delivery, Endpoint
@@ -120,14 +120,17 @@ class AttemptInline(TabularInline):
         return True
 
 
-class AttentionFilter(NamedFilter):
-    """What is stuck."""
+class StuckFilter(AttentionFilter):
+    """What is stuck; without a choice what failed."""
 
     title = "attention"
     parameter_name = "attention"
+    default_choice = "failed"
+    default_words = "deliveries that failed"
     choices_named = {
         "failed": ("Failed", lambda rows: rows.filter(state="failed")),
         "retrying": ("Being tried again", lambda rows: rows.filter(state="pending", attempts__gt=0)),
+        "all": ("All", lambda rows: rows),
     }
 
 
@@ -138,7 +141,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     shown_to_bound = False
     list_display = ["message_id", "event_type", "endpoint", "state", "attempts", "next_attempt_at", "delivered_at"]
     list_select_related = ["endpoint"]
-    list_filter = [AttentionFilter, ("state", ChoicesDropdownFilter), ("endpoint", RelatedDropdownFilter)]
+    list_filter = [StuckFilter, ("state", ChoicesDropdownFilter), ("endpoint", RelatedDropdownFilter)]
     search_fields = ["message_id", "event_type"]
     inlines = [AttemptInline]
     actions_detail = ["again"]
