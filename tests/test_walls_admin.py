@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import User
+from insights.models import DailyDemand, ForecastCurve, ForecastRun, Suggestion, TradingDay
 from inventory.models import Product, Warehouse
 from orders import services as orders
 from orders.services import Item
@@ -55,7 +56,33 @@ def shop(make_product: Callable[..., Product], main: Warehouse, make_user: Calla
     Delivery.objects.create(
         endpoint=endpoint, cursor=0, message_id="x", event_type="order_placed", body="{}", state="failed"
     )
+    add_plans(found)
     return found
+
+
+def add_plans(shop: Shop) -> None:
+    """Demand, a forecast and a suggestion of the hidden warehouse."""
+    today, lamp, beta = timezone.now().date(), shop.lamp, shop.beta
+    DailyDemand.objects.create(product=lamp, warehouse=beta, day=today, in_stock_share=1)
+    TradingDay.objects.get_or_create(warehouse=beta, day=today, defaults={"lines": 1})
+    run = ForecastRun.objects.create(kind="nightly", start_on=today, model_version="x", started_at=timezone.now())
+    numbers = dict.fromkeys(("rate", "uplift", "returns", "model_wape", "moving_average_wape"), 1.0)
+    words = {"status": "model", "model": "workbox", "weekdays": [1] * 7, "dispersion": [1] * 3, "is_whole": True}
+    ForecastCurve.objects.create(
+        run=run, product=lamp, warehouse=beta, place_key=beta.pk, start_on=today, days=40, **numbers, **words
+    )
+    amounts = dict.fromkeys(
+        (
+            "quantity", "unit_price", "available", "position", "reorder_point", "safety_stock", "order_up_to",
+            "daily_units", "lead_time_days", "margin_at_risk",
+        ),
+        Decimal(1),
+    )  # fmt: skip
+    Suggestion.objects.create(
+        product=lamp, warehouse=beta, vendor_id=shop.vendor_id, service_level=Decimal("0.9"), order_by=today,
+        stockout_probability=Decimal("0.5"), reason="x", created_at=timezone.now(), updated_at=timezone.now(),
+        **amounts,
+    )  # fmt: skip
 
 
 def asking(user: User) -> HttpRequest:
@@ -103,6 +130,12 @@ def addresses(label: str) -> list[str]:
     """The names of every address of this model's admin that takes an id."""
     found = admin.site._registry[MODELS[label]].get_urls()
     return sorted({str(one.name) for one in found if one.name and "<" in str(one.pattern)})
+
+
+def address(label: str, name: str, row: int) -> str:
+    """Where that is for this row; of a row's papers the first."""
+    papers = getattr(admin.site._registry[MODELS[label]], "papers", {})
+    return reverse(f"admin:{name}", args=[row, next(iter(papers))] if name.endswith("_paper") else [row])
 
 
 WALLED = sorted(filter(is_walled, MODELS))
@@ -161,15 +194,19 @@ def test_an_address_answers_for_a_hidden_row_as_for_one_there_is_not(
 ) -> None:
     row = hidden_rows(label, shop, bound)[0]
     client, free = browser_of(bound), browser_of(User.objects.get(username="boss"))
-    hidden, nowhere = (reverse(f"admin:{name}", args=[number]) for number in (row, UNKNOWN_ID))
+    hidden, nowhere = (address(label, name, number) for number in (row, UNKNOWN_ID))
     seen = free.get(hidden)
-    body = filled(seen.content.decode()) if not seen.streaming else {"_submit": "1"}
+    is_page = not seen.streaming and seen.headers["Content-Type"].startswith("text/html")
+    body = filled(seen.content.decode()) if is_page else {"_submit": "1"}
     is_action = name.rpartition("_")[2] not in ("change", "history", "delete")
     with nothing_written():
         for method, sent in (("get", {}), ("post", body)):
             answer, nothing = getattr(client, method)(hidden, sent), getattr(client, method)(nowhere, sent)
             assert answer.status_code == nothing.status_code, (method, answer.status_code, nothing.status_code)
             assert answer.headers.get("Location") == nothing.headers.get("Location")
+            if method == "post" and name.endswith("_paper"):
+                assert answer.status_code == 405
+                continue
             # Django's own pages: "doesn't exist", back to the start; 403 where nobody may
             assert answer.status_code in ((404,) if is_action else (302, 403)), (method, answer.content[:500])
 
@@ -182,7 +219,7 @@ def test_who_is_not_bound_gets_every_dialog_of_those_rows(shop: Shop, bound: Use
         if name.rpartition("_")[2] in ("delete", "file"):  # nobody deletes; the job has no file yet
             continue
         row = hidden_rows(label, shop, bound)[0]
-        statuses[name] = free.get(reverse(f"admin:{name}", args=[row])).status_code
+        statuses[name] = free.get(address(label, name, row)).status_code
     assert {name: status for name, status in statuses.items() if status != 200} == {}
 
 

@@ -47,11 +47,14 @@ class BinsView(ApiView):
     def put(self, request: Request, product_id: str) -> HttpResponse:
         """Set a product's bins."""
         fields = Fields(read_object(request))
+        fields.require("bins")
         wanted: dict[int, str] = {}
         for index, row in enumerate(fields.objects("bins", most=1000)):
             line = Fields(row, prefix=f"bins.{index}.", faults=fields.faults)
             line.require("warehouse_id", "bin")
             warehouse_id, where = line.identifier("warehouse_id"), line.text("bin", max_length=BIN_LENGTH_MAX)
+            if warehouse_id in wanted:
+                line.fault("warehouse_id", "is named twice")
             if warehouse_id is not None:
                 wanted[warehouse_id] = where
         fields.check()
