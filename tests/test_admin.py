@@ -42,7 +42,7 @@ from inventory.models import (
     UnitOfMeasure,
     Warehouse,
 )
-from inventory.services import counts, ledger, transfers
+from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.counts import Found
 from orders import services
 from orders.models import Customer, Order, OrderLine, Return, Shipment
@@ -120,6 +120,7 @@ READ_ONLY = (
     "jobs.job",
     "core.event",
     "core.eventcursor",
+    "core.fieldchange",
     "core.idempotencykey",
     "axes.accessattempt",
     "webhooks.delivery",
@@ -146,6 +147,7 @@ def shop(db: None) -> None:
     user = User.objects.get(username="clerk")
     tokens.issue_pair(user)
     ActivityLog.objects.create(user=user, kind="login", ip="192.0.2.1")
+    catalog.update_product(Product.objects.get(sku="LAMP-01").pk, changes={"price": D("51.90")})
     IdempotencyKey.objects.create(user_id=user.pk, key="k-1", request_hash="x", created_at=datetime.now(UTC))
     EventCursor.objects.create(name="reader")
     job = Job.objects.create(kind="export", created_by=User.objects.get(username="analyst"))

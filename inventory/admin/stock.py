@@ -99,7 +99,9 @@ class WarehouseAdmin(ServiceAdmin):
             if "is_sellable" in form.changed_data:
                 catalog.set_sellable(obj.pk, is_sellable=wanted)
             if names:
+                before = Warehouse.objects.filter(pk=obj.pk).values(*names).get()
                 obj.save(update_fields=names)
+                catalog.record_place(obj.pk, before=before, after={name: getattr(obj, name) for name in names})
 
         with acting(request):
             transact(save)
@@ -125,8 +127,7 @@ class WarehouseAdmin(ServiceAdmin):
     )  # fmt: skip
     def reopen(self, request: HttpRequest, form: WarehouseDialog, warehouse_id: int) -> str:
         """The warehouse is open again."""
-        Warehouse.objects.filter(pk=warehouse_id).update(is_active=True)
-        return f"{Warehouse.objects.get(pk=warehouse_id)} is open again."
+        return f"{catalog.reopen_warehouse(warehouse_id)} is open again."
 
 
 class LevelStateFilter(NamedFilter):
