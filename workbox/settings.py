@@ -99,7 +99,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"workbox_story": "workbox.story.pages"},
         },
     }
 ]
@@ -310,6 +311,7 @@ UNFOLD = {
         lambda request: static("workbox/admin.css"),
         lambda request: static("workbox/people.css"),
         lambda request: static("workbox/papers.css"),
+        lambda request: static("workbox/story.css"),
     ],
     "BORDER_RADIUS": "6px",
     "COLORS": {

@@ -39,6 +39,7 @@ PRODUCTS_PER_STATEMENT = 500
 _COLUMNS = tuple(str(field.column) for field in Product._meta.concrete_fields)  # the id first
 _CLOCKS = ("created_at", "updated_at")
 _DECIMALS = {str(field.column): field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
+_FLAGS = frozenset({"is_active", "is_stocked"})
 EDITABLE = frozenset(
     {
         "sku",
@@ -324,10 +325,10 @@ def _record_many(rows: Mapping[int, Mapping[str, Any]], changes: Mapping[int, Ma
 
 def _exact(name: str, value: Any) -> Any:
     """A value in Python's kind, whatever the driver makes of it."""
-    field = Product._meta.get_field(name)
-    if isinstance(field, DecimalField) and value is not None:
+    field = _DECIMALS.get(name)
+    if field is not None and value is not None:
         return Decimal(str(value)).quantize(Decimal(1).scaleb(-field.decimal_places))
-    return field.to_python(value)
+    return bool(value) if name in _FLAGS else value
 
 
 def _as_stored(name: str, value: Any) -> Any:
