@@ -142,6 +142,11 @@ AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
 @pytest.fixture
 def shop(db: None) -> None:
     """A shop with a history; one row at least in every list."""
+    fill_shop()
+
+
+def fill_shop() -> None:
+    """As above, in whatever database is configured."""
     world.make_shop()
     world.make_purchases(Product.objects.get(sku="LAMP-02"), "Bright & Sons")
     user = User.objects.get(username="clerk")
