@@ -16,7 +16,8 @@ PRODUCT, WAREHOUSE, USER = "product", "warehouse", "user"
 TEXT_MAX = 200
 ROWS_PER_STATEMENT = 500
 _COLUMNS = (
-    "subject_type", "subject_id", "field", "before", "after", "warehouse_id", "actor_id", "request_id", "created_at",
+    "subject_type", "subject_id", "field", "value_before", "value_after", "warehouse_id", "actor_id", "request_id",
+    "created_at",
 )  # fmt: skip
 
 

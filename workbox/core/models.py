@@ -140,8 +140,9 @@ class FieldChange(AppendOnly):
     subject_type = models.CharField(max_length=16)
     subject_id = models.BigIntegerField()
     field = models.CharField(max_length=40)
-    before = models.CharField(max_length=200, blank=True)
-    after = models.CharField(max_length=200, blank=True)
+    # BEFORE is a word of MariaDB's own.
+    before = models.CharField(max_length=200, blank=True, db_column="value_before")
+    after = models.CharField(max_length=200, blank=True, db_column="value_after")
     warehouse_id = models.BigIntegerField(null=True)
     actor_id = models.BigIntegerField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
