@@ -313,6 +313,7 @@ UNFOLD = {
         lambda request: static("workbox/papers.css"),
         lambda request: static("workbox/story.css"),
     ],
+    "SCRIPTS": [lambda request: static("workbox/labels.js")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {
