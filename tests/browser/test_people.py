@@ -58,8 +58,10 @@ def test_a_phone_is_enrolled_asked_for_and_replaced_by_a_recovery_code(visitor: 
     page.fill("#id_username", "keyholder")
     page.fill("#id_password", PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.locator("#id_code")).to_be_focused()
+    expect(page.locator("#id_code")).to_be_visible()
     assert violations(page) == []
+    button = page.get_by_role("button", name="Go on")
+    assert button.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(37, 99, 235)"
     give(page, code_of(secret, steps=1))
     page.wait_for_url("**/admin/inventory/product/")
 
@@ -68,7 +70,6 @@ def test_a_phone_is_enrolled_asked_for_and_replaced_by_a_recovery_code(visitor: 
     page.fill("#id_username", "keyholder")
     page.fill("#id_password", PASSWORD)
     page.keyboard.press("Enter")
-    expect(page.locator("#id_code")).to_be_focused()
     give(page, codes[0])
     page.wait_for_url("**/admin/")
     page = lost.open("/admin/second-factor/")

@@ -10,7 +10,7 @@
     box.dataset.named = "yes";
     const shown = box.querySelector(".select2-selection__rendered");
     const own = document.createElement("span");
-    own.className = "sr-only";
+    own.className = "wb-hidden";
     own.id = `${shown ? shown.id : select.id}-name`;
     own.textContent = text;
     box.parentElement.append(own);
