@@ -24,6 +24,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import User
 from accounts.principal import change_account
 from accounts.tokens import end_tokens_of
+from workbox.core import changes as history
 from workbox.core.errors import Conflict, Invalid, NotFound, RuleViolation, TooManyRequests
 
 RECOVERY_CODES = 10
@@ -99,6 +100,7 @@ def confirm(user: User, *, code: str) -> list[str]:
         device.save(update_fields=["confirmed"])
         account.second_factor_at = user.second_factor_at = timezone.now()
         account.save(update_fields=["second_factor_at"])
+        _record(account.pk, is_on=True)
         return _make_recovery_codes(account)
 
     return change_account(user.pk, work=work)
@@ -172,6 +174,8 @@ def reset(user_id: int) -> None:
 def _remove(user_id: int, *, end_tokens: bool) -> None:
     def work() -> None:
         account = User.objects.select_for_update().get(pk=user_id)
+        if account.second_factor_at is not None:
+            _record(user_id, is_on=False)
         TOTPDevice.objects.filter(user=account).delete()
         StaticDevice.objects.filter(user=account).delete()
         account.second_factor_at = None
@@ -181,6 +185,11 @@ def _remove(user_id: int, *, end_tokens: bool) -> None:
             account.save(update_fields=["second_factor_at"])
 
     change_account(user_id, work=work)
+
+
+def _record(user_id: int, *, is_on: bool) -> None:
+    words = ("off", "on") if is_on else ("on", "off")
+    history.record([history.Change(history.USER, user_id, "second_factor", *words)])
 
 
 def _make_recovery_codes(user: User) -> list[str]:

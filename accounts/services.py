@@ -5,6 +5,7 @@ REST, admin and commands call these functions; the rules (who may change whom, w
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +33,7 @@ from accounts.names import (
 )
 from accounts.principal import change_account
 from accounts.tokens import TokenPair, end_tokens_of, issue_pair
+from workbox.core import changes as history
 from workbox.core.db import transact
 from workbox.core.errors import Forbidden, Invalid, NotAuthenticated, NotFound, RuleViolation, TooManyRequests
 
@@ -123,6 +125,7 @@ def update_user(
         _require_may_manage(actor, role=user.role)
         if precondition is not None:
             precondition(user)
+        before = _told(user)
         user.username = user.username if username is None else username
         user.email = user.email if email is None else email
         user.full_name = user.full_name if full_name is None else full_name
@@ -134,6 +137,7 @@ def update_user(
             end_tokens_of(user)
         else:
             user.save()
+        _record(user, before=before, has_new_password=password is not None)
         return user
 
     return _saving(work, user_id=user_id, username=username, email=email)
@@ -149,6 +153,7 @@ def update_profile(
 
     def work() -> User:
         user = _locked(user_id)
+        before = _told(user)
         if full_name is not None:
             user.full_name = full_name
         if password is not None:
@@ -159,9 +164,26 @@ def update_profile(
             check_password(password, user=user)
             user.set_password(password)
         user.save()
+        _record(user, before=before, has_new_password=password is not None)
         return user
 
     return change_account(user_id, work=work)
+
+
+def _told(user: User) -> dict[str, object]:
+    """What an account's history tells the changes of."""
+    names = ("username", "full_name", "email", "role", "is_active")
+    return {name: getattr(user, name) for name in names}
+
+
+def _record(user: User, *, before: dict[str, object], has_new_password: bool = False) -> None:
+    """What changed is history; addresses, passwords and customers' names are told without their values."""
+    found = history.differences(history.USER, user.pk, before=before, after=_told(user))
+    hidden = {"email"} if before["role"] in STAFF_ROLES else {"email", "full_name", "username"}
+    changes = [replace(one, before="", after="") if one.field in hidden else one for one in found]
+    if has_new_password:
+        changes.append(history.Change(history.USER, user.pk, "password"))
+    history.record(changes)
 
 
 def change_role(actor: Actor, *, user_id: int, role: str) -> User:
@@ -186,13 +208,21 @@ def bind(actor: Actor, *, user_id: int, warehouse_ids: Iterable[int]) -> list[in
         if wanted and user.role not in STAFF_ROLES:
             raise RuleViolation("Customers are not bound to warehouses.", code="not_staff")
         places: Any = Membership._meta.get_field("warehouse").related_model
-        known = set(places.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+        before = set(Membership.objects.filter(user_id=user_id).values_list("warehouse_id", flat=True))
+        named = {one.pk: str(one) for one in places.objects.filter(pk__in=before.union(wanted))}
+        known = set(named)
         if unknown := [one for one in wanted if one not in known]:
             message = f"there is no warehouse {', '.join(map(str, unknown))}"
             raise Invalid(f"warehouse_ids: {message}.", fields={"warehouse_ids": [message]})
         Membership.objects.filter(user_id=user_id).exclude(warehouse_id__in=wanted).delete()
         Membership.objects.bulk_create(
             (Membership(user_id=user_id, warehouse_id=one) for one in wanted), ignore_conflicts=True
+        )
+        history.record(
+            history.Change(
+                history.USER, user_id, "warehouse", *(("", named[one]) if one in wanted else (named[one], "")), one
+            )
+            for one in sorted(before.symmetric_difference(wanted))
         )
         return wanted
 
@@ -223,6 +253,7 @@ def set_password(user: User, *, password: str | None) -> User:
             check_password(password, user=account)
             account.set_password(password)
         account.save()
+        _record(account, before=_told(account), has_new_password=True)
         return account
 
     account = change_account(user.pk, work=work)

@@ -38,7 +38,8 @@ from inventory.models import ProductStock
 from orders.models import Order
 order = Order.objects.filter(status="partially_shipped").order_by("-id").first() or Order.objects.latest("id")
 product = ProductStock.objects.order_by("-reserved").first()
-print(json.dumps({"order": order.pk, "product": product.product_id}))
+open_order = Order.objects.filter(status="confirmed").order_by("-id").first() or order
+print(json.dumps({"order": order.pk, "product": product.product_id, "open": open_order.pk, "sku": product.product.sku}))
 """
 # A few orders while somebody looks at the live page.
 BUY = """
@@ -154,6 +155,17 @@ def shoot_all(browser: Browser, shop: Shop, chosen: dict[str, Any]) -> None:
         shoot(page, "order")
         page.goto(f"/admin/inventory/product/{chosen['product']}/change/")
         shoot(page, "product")
+        page.goto(f"/admin/story/product/{chosen['product']}/")
+        shoot(page, "time-line")
+    with visit(browser, shop) as page:
+        page.goto("/admin/scan/")
+        page.wait_for_selector("#scan[data-state=ready]")
+        page.keyboard.type(chosen["sku"])
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#scan-result[data-state=good]")
+        shoot(page, "scan")
+        page.goto(f"/admin/inventory/product/labels/?ids={chosen['product']}")
+        shoot(page, "labels")
     with visit(browser, shop) as page:
         page.goto("/live/")
         page.wait_for_selector("#connection[data-state=live]")

@@ -308,6 +308,17 @@ RULES = [
         ),
     ),
     Rule(
+        "only workbox/core/changes.py writes the history of values",
+        writes_rows_of("FieldChange", "core_fieldchange"),
+        allowed=frozenset({"workbox/core/changes.py"}),
+        refuses=(
+            "FieldChange.objects.create(field='price')",
+            "insert_rows(FieldChange._meta.db_table, COLUMNS, rows)",
+            "cursor.execute('DELETE FROM core_fieldchange')",
+        ),
+        lets_pass=("history.record([Change('product', 1, 'price', '1', '2')])", "FieldChange.objects.first()"),
+    ),
+    Rule(
         "nobody catches what they cannot name",
         blind_except,
         refuses=("try:\n    f()\nexcept:\n    pass", "try:\n    f()\nexcept (KeyError, Exception):\n    pass"),

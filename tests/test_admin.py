@@ -42,7 +42,7 @@ from inventory.models import (
     UnitOfMeasure,
     Warehouse,
 )
-from inventory.services import counts, ledger, transfers
+from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.counts import Found
 from orders import services
 from orders.models import Customer, Order, OrderLine, Return, Shipment
@@ -120,6 +120,7 @@ READ_ONLY = (
     "jobs.job",
     "core.event",
     "core.eventcursor",
+    "core.fieldchange",
     "core.idempotencykey",
     "axes.accessattempt",
     "webhooks.delivery",
@@ -141,11 +142,17 @@ AWKWARD = ("1", "LAMP-01", "ORDER-2", "9" * 30, "4006381300001", "%'", "٣")
 @pytest.fixture
 def shop(db: None) -> None:
     """A shop with a history; one row at least in every list."""
+    fill_shop()
+
+
+def fill_shop() -> None:
+    """As above, in whatever database is configured."""
     world.make_shop()
     world.make_purchases(Product.objects.get(sku="LAMP-02"), "Bright & Sons")
     user = User.objects.get(username="clerk")
     tokens.issue_pair(user)
     ActivityLog.objects.create(user=user, kind="login", ip="192.0.2.1")
+    catalog.update_product(Product.objects.get(sku="LAMP-01").pk, changes={"price": D("51.90")})
     IdempotencyKey.objects.create(user_id=user.pk, key="k-1", request_hash="x", created_at=datetime.now(UTC))
     EventCursor.objects.create(name="reader")
     job = Job.objects.create(kind="export", created_by=User.objects.get(username="analyst"))

@@ -22,6 +22,7 @@ from accounts import services as accounts
 from accounts.models import User
 from insights.models import DailyDemand, ForecastCurve, ForecastRun, Suggestion, TradingDay
 from inventory.models import Product, Warehouse
+from inventory.services import catalog
 from orders import services as orders
 from orders.services import Item
 from tests.walled import Shop, build
@@ -49,6 +50,7 @@ def shop(make_product: Callable[..., Product], main: Warehouse, make_user: Calla
     sold = orders.place_order([Item(found.lamp.pk, Decimal(1))], user_id=boss.pk, warehouse_id=found.beta.pk)
     orders.ship_order(sold.id)
     orders.return_order(sold.id, warehouse_id=found.beta.pk, reason="test")
+    catalog.set_bins(found.lamp.pk, bins={found.beta.pk: "B-1"})
     IdempotencyKey.objects.create(
         key="x", user_id=boss.pk, request_hash="x", status=200, body="{}", created_at=timezone.now()
     )

@@ -97,6 +97,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Imports", "upload_file", "exchange_import"),
             ("Jobs", "pending_actions", "jobs_job"),
             ("Event log", "feed", "core_event"),
+            ("Changes", "difference", "core_fieldchange"),
             ("Log readers", "radio_button_checked", "core_eventcursor"),
             ("Idempotency keys", "fingerprint", "core_idempotencykey"),
             ("Webhooks", "webhook", "webhooks_endpoint"),

@@ -78,7 +78,8 @@ def second_factor_code(request: HttpRequest) -> HttpResponse:
         else:
             second_factor.remember(user, request.session)
             return HttpResponseRedirect(_next(request))
-    shown = {"title": "Second factor", "site_title": admin.site.site_title, "form": form, "next": _next(request)}
+    # Colours, styles and scripts come with the site's context, as on the login page.
+    shown = {**admin.site.each_context(request), "title": "Second factor", "form": form, "next": _next(request)}
     return TemplateResponse(request, "admin/second_factor_code.html", shown)
 
 

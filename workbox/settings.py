@@ -100,7 +100,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"workbox_story": "workbox.story.pages"},
         },
     }
 ]
@@ -312,7 +313,9 @@ UNFOLD = {
         lambda request: static("workbox/people.css"),
         lambda request: static("workbox/papers.css"),
         lambda request: static("workbox/desk.css"),
+        lambda request: static("workbox/story.css"),
     ],
+    "SCRIPTS": [lambda request: static("workbox/labels.js")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "primary": {

@@ -12,6 +12,7 @@ from workbox.explain_page import explain_page
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
 from workbox.scan import pages as scan_pages
+from workbox.story.pages import story_page
 
 api: list[URLPattern] = [
     one
@@ -36,6 +37,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
     *desk,
+    path("admin/story/<str:subject>/<int:subject_id>/", admin.site.admin_view(story_page), name="story"),
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),

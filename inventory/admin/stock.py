@@ -12,6 +12,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
+from accounts.models import User
 from inventory.admin.dialogs import BinDialog, ReverseDialog
 from inventory.models import CostChange, Product, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import catalog, ledger
@@ -48,6 +49,7 @@ IRREVERSIBLE = frozenset(
 )
 LINES_SHOWN = 100
 FOUND_MAX = 200  # products or acts that one search of a ledger follows
+MEMBERS_SHOWN = 100
 
 
 class WarehouseForm(forms.ModelForm):
@@ -70,6 +72,7 @@ class WarehouseAdmin(ServiceAdmin):
     list_display = ["code", "name", "priority", "is_sellable", "is_active", "address"]
     list_display_links = ["code", "name"]
     search_fields = ["code", "name", "address"]
+    change_form_outer_after_template = "admin/panels/warehouse.html"
     actions_detail = ["close", "reopen"]
     list_filter = ["is_sellable", "is_active"]
     list_filter_submit = False
@@ -102,10 +105,29 @@ class WarehouseAdmin(ServiceAdmin):
             if "is_sellable" in form.changed_data:
                 catalog.set_sellable(obj.pk, is_sellable=wanted)
             if names:
+                before = Warehouse.objects.filter(pk=obj.pk).values(*names).get()
                 obj.save(update_fields=names)
+                catalog.record_place(obj.pk, before=before, after={name: getattr(obj, name) for name in names})
 
         with acting(request):
             transact(save)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """The form, with who is bound to the warehouse for those who may look accounts up, and its time-line."""
+        warehouse = self.get_object(request, object_id)
+        members = None
+        if warehouse is not None and request.user.has_perm("accounts.view_user"):
+            bound = User.objects.filter(memberships__warehouse_id=warehouse.pk).order_by("username_key")
+            members = [
+                {
+                    "name": user.get_full_name(),
+                    "role": user.get_role_display(),
+                    "is_active": user.is_active,
+                    "url": reverse("admin:accounts_user_change", args=[user.pk]),
+                }
+                for user in bound[:MEMBERS_SHOWN]
+            ]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "members": members})
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Close what is open, reopen what is closed."""
@@ -128,8 +150,7 @@ class WarehouseAdmin(ServiceAdmin):
     )  # fmt: skip
     def reopen(self, request: HttpRequest, form: WarehouseDialog, warehouse_id: int) -> str:
         """The warehouse is open again."""
-        Warehouse.objects.filter(pk=warehouse_id).update(is_active=True)
-        return f"{Warehouse.objects.get(pk=warehouse_id)} is open again."
+        return f"{catalog.reopen_warehouse(warehouse_id)} is open again."
 
 
 def _needs_filling(rows: QuerySet[Any]) -> QuerySet[Any]:

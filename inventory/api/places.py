@@ -232,7 +232,10 @@ class WarehouseView(PlainView):
         own = {name: value for name, value in values.items() if name != "is_sellable"}
         if own.get("is_active") is False and row.is_active:
             catalog.close_warehouse(row.pk)
+            row.is_active = False
+        before = {name: getattr(row, name) for name in own}
         super().apply(row, own)
+        catalog.record_place(row.pk, before=before, after=own)
         if "is_sellable" in values:
             catalog.set_sellable(row.pk, is_sellable=values["is_sellable"])
             row.is_sellable = values["is_sellable"]

@@ -213,6 +213,7 @@ class StockMovement(AppendOnly):
             models.Index(fields=["product", "id"], name="movement_of_product"),
             models.Index(fields=["warehouse", "product", "id"], name="movement_of_level"),
             models.Index(fields=["product", "warehouse", "created_at", "id"], name="movement_of_level_by_time"),
+            models.Index(fields=["warehouse", "created_at", "id"], name="movement_of_place_by_time"),
             models.Index(fields=["created_at"], name="movement_time"),
             models.Index(fields=["movement_type", "id"], name="movement_of_type"),
         ]

@@ -16,6 +16,7 @@ from inventory.events import inventory_update, product_updated
 from inventory.services import ledger
 from inventory.services.ledger import Movement
 from inventory.services.levels import hold, read_shelf
+from workbox.core import changes as history
 from workbox.core import events
 from workbox.core.db import execute, in_parts, marks, transactional, utc_text
 from workbox.core.errors import DomainError, RuleViolation
@@ -101,6 +102,13 @@ def price_all(rows: Sequence[NewPrice]) -> None:
             f" WHERE id IN ({marks(len(part))})",
             [*values, utc_text(), *part],
         )
+    history.record(
+        change
+        for one in ids
+        for change in history.differences(
+            history.PRODUCT, one, before={"price": shelf.products[one].price}, after={"price": prices[one]}
+        )
+    )
     for part in in_parts(ids, PRODUCTS_AT_ONCE):
         events.append(
             event

@@ -28,6 +28,7 @@ from inventory.models import (
 from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
 from inventory.services.levels import Shelf, ensure_levels, hold, make_totals, read_shelf
+from workbox.core import changes as history
 from workbox.core import events, walls
 from workbox.core.db import execute, in_parts, insert_rows, marks, transactional, utc_text
 from workbox.core.errors import Conflict, Invalid, RuleViolation
@@ -38,6 +39,7 @@ PRODUCTS_PER_STATEMENT = 500
 _COLUMNS = tuple(str(field.column) for field in Product._meta.concrete_fields)  # the id first
 _CLOCKS = ("created_at", "updated_at")
 _DECIMALS = {str(field.column): field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
+_FLAGS = frozenset({"is_active", "is_stocked"})
 EDITABLE = frozenset(
     {
         "sku",
@@ -162,6 +164,7 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     """
     lock_stock(product_id)
     product = Product.objects.select_for_update().get(id=product_id)
+    before = _values(product)
     changes = dict(changes)
     if changes.get("is_stocked") is False:
         _refuse_held([product_id])
@@ -172,8 +175,18 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     for name, value in _known(changes).items():
         setattr(product, name, value)
     _save(product)
+    history.record(history.differences(history.PRODUCT, product_id, before=before, after=_values(product)))
     _announce_product(product)
     return product
+
+
+def _values(product: Product) -> dict[str, Any]:
+    """What a product's history tells the changes of."""
+    return {
+        **{name: getattr(product, name) for name in sorted(EDITABLE)},
+        "category": product.category and product.category.name,
+        "unit": product.unit.code,
+    }
 
 
 def _refuse_held(product_ids: Sequence[int]) -> None:
@@ -207,8 +220,24 @@ def set_bins(product_id: int, *, bins: Mapping[int, str]) -> None:
             fields={"bins": [f"unknown warehouse {one}" for one in missing]},
         )
     ensure_levels((product_id, one) for one in bins)
+    _record_levels(product_id, "bin", bins)
     for warehouse_id, where in sorted(bins.items()):
         StockLevel.objects.filter(product_id=product_id, warehouse_id=warehouse_id).update(bin=where)
+
+
+def _record_levels(product_id: int, field: str, values: Mapping[int, Any]) -> None:
+    """Expects the levels to be there, as they were."""
+    levels = StockLevel.objects.filter(product_id=product_id, warehouse_id__in=list(values)).order_by("warehouse_id")
+    for warehouse_id, before in levels.values_list("warehouse_id", field):
+        history.record(
+            history.differences(
+                history.PRODUCT,
+                product_id,
+                before={field: before},
+                after={field: values[warehouse_id]},
+                warehouse_id=warehouse_id,
+            )
+        )
 
 
 @transactional
@@ -227,6 +256,7 @@ def set_thresholds(product_id: int, *, thresholds: Mapping[int, Decimal | None])
             fields={"thresholds": [f"unknown warehouse {one}" for one in missing]},
         )
     ensure_levels((product_id, one) for one in thresholds)
+    _record_levels(product_id, "reorder_threshold", thresholds)
     for warehouse_id, threshold in sorted(thresholds.items()):
         StockLevel.objects.filter(product_id=product_id, warehouse_id=warehouse_id).update(reorder_threshold=threshold)
     _announce_product(Product.objects.get(id=product_id))
@@ -256,6 +286,7 @@ def _update_some(changes: Mapping[int, Mapping[str, Any]]) -> None:
     missing = [one for one in ids if one not in rows]
     if missing:
         raise ProductUnknown(f"There is no product {', '.join(map(str, missing))}.")
+    _record_many(rows, changes)
     for product_id, values in changes.items():
         rows[product_id] |= {name: _as_stored(name, value) for name, value in values.items()}
     changed = sorted({name for values in changes.values() for name in values} | {"updated_at"})
@@ -268,6 +299,36 @@ def _update_some(changes: Mapping[int, Mapping[str, Any]]) -> None:
     )
     shelf = read_shelf(ids)
     events.append(news for one in ids for news in _shelf_events(shelf, one))
+
+
+def _record_many(rows: Mapping[int, Mapping[str, Any]], changes: Mapping[int, Mapping[str, Any]]) -> None:
+    """What these changes make of the rows as they were read, by driver and column; names instead of ids."""
+    named: dict[str, dict[Any, str]] = {
+        "category_id": dict(Category.objects.values_list("id", "name")),
+        "unit_id": dict(UnitOfMeasure.objects.values_list("id", "code")),
+    }
+
+    def seen(values: Mapping[str, Any], wanted: Iterable[str]) -> dict[str, Any]:
+        return {
+            name.removesuffix("_id"): named[name].get(values[name]) if name in named else _exact(name, values[name])
+            for name in wanted
+        }
+
+    history.record(
+        change
+        for product_id, new in changes.items()
+        for change in history.differences(
+            history.PRODUCT, product_id, before=seen(rows[product_id], new), after=seen(new, new)
+        )
+    )
+
+
+def _exact(name: str, value: Any) -> Any:
+    """A value in Python's kind, whatever the driver makes of it."""
+    field = _DECIMALS.get(name)
+    if field is not None and value is not None:
+        return Decimal(str(value)).quantize(Decimal(1).scaleb(-field.decimal_places))
+    return bool(value) if name in _FLAGS else value
 
 
 def _as_stored(name: str, value: Any) -> Any:
@@ -339,6 +400,7 @@ def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
     ProductStock.objects.bulk_update(stocks.values(), ["available", "version"], batch_size=500)
     warehouse.is_sellable = is_sellable
     warehouse.save(update_fields=["is_sellable"])
+    record_place(warehouse_id, before={"is_sellable": not is_sellable}, after={"is_sellable": is_sellable})
     products = Product.objects.filter(id__in=product_ids).in_bulk()
     events.append(_stock_event(products[one], stocks[one], _levels_of(products[one])) for one in sorted(stocks))
     return warehouse
@@ -361,9 +423,29 @@ def close_warehouse(warehouse_id: int) -> Warehouse:
             "Transfers from or to this warehouse are still open; complete or cancel them first.",
             code="warehouse_has_transfers",
         )
+    record_place(warehouse_id, before={"is_active": warehouse.is_active}, after={"is_active": False})
     warehouse.is_active = False
     warehouse.save(update_fields=["is_active"])
     return warehouse
+
+
+@transactional
+def reopen_warehouse(warehouse_id: int) -> Warehouse:
+    """The warehouse takes stock and fills orders again. Raises WarehouseUnknown."""
+    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
+    if warehouse is None:
+        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
+    record_place(warehouse_id, before={"is_active": warehouse.is_active}, after={"is_active": True})
+    warehouse.is_active = True
+    warehouse.save(update_fields=["is_active"])
+    return warehouse
+
+
+def record_place(warehouse_id: int, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """What a warehouse's own fields were and are is history. Expects the transaction that changes them."""
+    history.record(
+        history.differences(history.WAREHOUSE, warehouse_id, before=before, after=after, warehouse_id=warehouse_id)
+    )
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,26 +1,19 @@
-"""What an order's page shows: its lines, shipments and returns, and the time-line of what happened to it."""
+"""What an order's page shows: its lines, shipments and returns."""
 
-import json
 from typing import Any
 
 from django.urls import reverse
 
-from accounts.models import User
 from inventory.models import Reservation, StockMovement
 from orders.models import Order, OrderLine, Return, Shipment
 from orders.states import OrderStatus
 from workbox.core import walls
 from workbox.core.admin import moment_text, money_text, quantity_text
-from workbox.core.events import ORDERS
-from workbox.core.models import Event
-from workbox.core.numbers import as_money, as_quantity
-
-EVENTS_SHOWN = 100
 
 
 def order_panels(order: Order) -> dict[str, Any]:
     """The context of `admin/panels/order.html`: a fixed number of queries, whatever the order's size."""
-    return {"lines": _lines(order), "shipments": _shipments(order), "returns": _returns(order), "story": _story(order)}
+    return {"lines": _lines(order), "shipments": _shipments(order), "returns": _returns(order)}
 
 
 def _lines(order: Order) -> list[dict[str, Any]]:
@@ -89,38 +82,3 @@ def _returns(order: Order) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _story(order: Order) -> list[dict[str, Any]]:
-    events = list(Event.objects.filter(topic=ORDERS, subject_id=order.pk).order_by("id")[:EVENTS_SHOWN])
-    names = {
-        user.pk: user.get_full_name()
-        for user in User.objects.filter(pk__in={one.actor_id for one in events if one.actor_id})
-    }
-    return [
-        {
-            "at": moment_text(event.created_at),
-            "who": names.get(event.actor_id or 0, "System" if event.actor_id is None else f"User {event.actor_id}"),
-            "request_id": event.request_id,
-            **_told(event),
-        }
-        for event in events
-    ]
-
-
-def _told(event: Event) -> dict[str, str]:
-    """An order's event as a sentence with its icon."""
-    fact = json.loads(event.payload)
-    label = dict(OrderStatus.choices).get(fact.get("status"), fact.get("status") or "")
-    if event.type == "order_placed":
-        return {
-            "icon": "add_shopping_cart",
-            "text": f"Placed as {label.lower()}, {money_text(as_money(fact['total_amount']))}.",
-        }
-    reason = f" Reason: {fact['reason']}" if fact.get("reason") else ""
-    for key, icon in (("shipped", "local_shipping"), ("returned", "assignment_return")):
-        if fact.get(key):
-            items = ", ".join(f"{quantity_text(as_quantity(one['quantity']))} × {one['name']}" for one in fact[key])
-            return {"icon": icon, "text": f"{key.capitalize()} {items}. Now {label.lower()}.{reason}"}
-    icons = {"confirmed": "check_circle", "cancelled": "cancel", "delivered": "task_alt"}
-    return {"icon": icons.get(fact.get("status") or "", "history"), "text": f"{label}.{reason}"}

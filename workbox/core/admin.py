@@ -33,7 +33,7 @@ from unfold.forms import BaseDialogForm
 from workbox.core import context, walls
 from workbox.core.errors import DomainError
 from workbox.core.events import ACCESS
-from workbox.core.models import Event, EventCursor, IdempotencyKey
+from workbox.core.models import Event, EventCursor, FieldChange, IdempotencyKey
 from workbox.core.numbers import has_places, plain
 from workbox.core.stream import TOPICS
 
@@ -497,6 +497,27 @@ class EventAdmin(NewestSearch, ReadOnlyAdmin):
         "payload",
         "companions",
     ]
+
+
+@admin.register(FieldChange)
+class FieldChangeAdmin(NumberSearch, ReadOnlyAdmin):
+    """What products, warehouses and accounts were changed from and to, by whom."""
+
+    list_display = ["created_at", "subject_type", "subject_id", "field", "before", "after", "actor_id", "request_id"]
+    list_filter = [("created_at", DayRangeFilter)]
+    search_fields = ["=request_id", "=field"]
+    number_fields = ("subject_id",)
+    search_help_text = "Number of the product, warehouse or user, request id, or field"
+    ordering = ["-id"]
+    fields = [
+        ("subject_type", "subject_id"), ("field", "created_at"), ("before", "after"), ("actor_id", "request_id"),
+        "warehouse_id",
+    ]  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FieldChange]:
+        """Without the accounts' changes for who may not see accounts."""
+        found = super().get_queryset(request)
+        return found if request.user.has_perm("accounts.view_user") else found.exclude(subject_type="user")
 
 
 @admin.register(EventCursor)

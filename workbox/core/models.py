@@ -1,4 +1,4 @@
-"""The event log, the cursors of those who read it, the idempotency keys; the kind of table that only grows."""
+"""The event log and the cursors of those who read it, idempotency keys, changes; the kind of table that only grows."""
 
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -87,7 +87,10 @@ class Event(AppendOnly):
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["topic", "subject_id"], name="event_subject")]
+        indexes = [
+            models.Index(fields=["topic", "subject_id"], name="event_subject"),
+            models.Index(fields=["actor_id", "topic"], name="event_actor"),
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:
@@ -121,3 +124,38 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class FieldChange(AppendOnly):
+    """One value of a product, warehouse or account that somebody changed: what it was, what it is.
+
+    `warehouse_id` is the warehouse it concerns (a bin, a membership); empty: none. Passwords and addresses are told
+    without their values.
+    """
+
+    wall_columns = ("warehouse_id",)
+    wall_or_none = True
+
+    id = models.BigAutoField(primary_key=True)
+    subject_type = models.CharField(max_length=16)
+    subject_id = models.BigIntegerField()
+    field = models.CharField(max_length=40)
+    # BEFORE is a word of MariaDB's own.
+    before = models.CharField(max_length=200, blank=True, db_column="value_before")
+    after = models.CharField(max_length=200, blank=True, db_column="value_after")
+    warehouse_id = models.BigIntegerField(null=True)
+    actor_id = models.BigIntegerField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subject_type", "subject_id", "created_at"], name="change_of_subject"),
+            models.Index(fields=["warehouse_id", "created_at"], name="change_in_warehouse"),
+            models.Index(fields=["actor_id", "created_at"], name="change_by_actor"),
+        ]
+        ordering = ["-id"]
+        verbose_name = "change"
+
+    def __str__(self) -> str:
+        return f"{self.field} of {self.subject_type} {self.subject_id}"
