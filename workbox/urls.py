@@ -8,6 +8,8 @@ from django.urls import URLPattern, URLResolver, path
 from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
 from workbox.explain_page import explain_page
+from workbox.lookup import pages as lookup_pages
+from workbox.lookup.dialogs import reorder
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
 from workbox.scan import pages as scan_pages
@@ -34,6 +36,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "admin/inventory/product/<int:product_id>/explain/", admin.site.admin_view(explain_page), name="product-explain"
     ),
+    path(
+        "admin/inventory/product/<int:product_id>/forecast/",
+        admin.site.admin_view(lookup_pages.forecast),
+        name="product-forecast",
+    ),
+    path("admin/lookup/", admin.site.admin_view(lookup_pages.page), name="lookup"),
+    path("admin/lookup/hits/", admin.site.admin_view(lookup_pages.hits), name="lookup-hits"),
+    path("admin/lookup/<int:product_id>/", admin.site.admin_view(lookup_pages.product_page), name="lookup-product"),
+    path("admin/lookup/<int:product_id>/reorder/", admin.site.admin_view(reorder), name="lookup-reorder"),
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),
