@@ -12,6 +12,8 @@ from workbox.lookup import pages as lookup_pages
 from workbox.lookup.dialogs import reorder
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
+from workbox.planning import accuracy_page, replenishment_page
+from workbox.planning.levels_dialog import levels
 from workbox.scan import pages as scan_pages
 
 api: list[URLPattern] = [
@@ -45,6 +47,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/lookup/hits/", admin.site.admin_view(lookup_pages.hits), name="lookup-hits"),
     path("admin/lookup/<int:product_id>/", admin.site.admin_view(lookup_pages.product_page), name="lookup-product"),
     path("admin/lookup/<int:product_id>/reorder/", admin.site.admin_view(reorder), name="lookup-reorder"),
+    path("admin/replenishment/", admin.site.admin_view(replenishment_page.page), name="plan-page"),
+    path("admin/replenishment/order/", admin.site.admin_view(replenishment_page.order), name="plan-order"),
+    path("admin/replenishment/refresh/", admin.site.admin_view(replenishment_page.refresh), name="plan-refresh"),
+    path("admin/replenishment/levels/", admin.site.admin_view(levels), name="plan-levels"),
+    path("admin/accuracy/", admin.site.admin_view(accuracy_page.page), name="accuracy"),
+    path("admin/accuracy/train/", admin.site.admin_view(accuracy_page.train), name="accuracy-train"),
+    path("admin/accuracy/progress/", admin.site.admin_view(accuracy_page.progress), name="accuracy-progress"),
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),

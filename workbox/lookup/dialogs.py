@@ -21,6 +21,7 @@ from purchasing.queries import current_terms
 from purchasing.services.orders import PurchaseItem, create_purchase_order
 from workbox.core.admin import acting, back, money_text, quantity_text
 from workbox.core.errors import DomainError
+from workbox.core.numbers import plain
 
 SUBMIT = "Create the draft"
 TITLE = "Reorder"
@@ -38,20 +39,23 @@ class ReorderDialog(ProductDialog):
         super().__init__(*args, **kwargs)
         self.terms = {one.vendor_id: one for one in current_terms([self.product.pk]).get(self.product.pk, [])}
         self.fields["vendor"].choices = [(one.vendor_id, _terms_text(one)) for one in self.terms.values()]
+        self.initial |= self._begin()
+
+    def _begin(self) -> dict[str, Any]:
         suggested = find_suggestions(SuggestionFilter(product_id=self.product.pk)).first()
-        first = self.fields["warehouse"].queryset.first()
         if suggested is not None:
-            begin = (suggested.vendor_id, suggested.quantity, suggested.warehouse_id)
-        else:
-            terms = next(iter(self.terms.values()), None)
-            wanted = max(self.product.reorder_quantity, Decimal(1))
-            begin = (
-                terms.vendor_id if terms else None,
-                order_quantity(wanted, terms) if terms else wanted,
-                first.pk if first else None,
-            )
-        for name, value in zip(("vendor", "quantity", "warehouse"), begin, strict=True):
-            self.initial.setdefault(name, quantity_text(value).replace(",", "") if name == "quantity" else value)
+            return {
+                "vendor": suggested.vendor_id,
+                "quantity": plain(suggested.quantity),
+                "warehouse": suggested.warehouse_id,
+            }
+        wanted = max(self.product.reorder_quantity, Decimal(1))
+        first, terms = self.fields["warehouse"].queryset.first(), next(iter(self.terms.values()), None)
+        return {
+            "vendor": terms.vendor_id if terms else None,
+            "quantity": plain(order_quantity(wanted, terms) if terms else wanted),
+            "warehouse": first.pk if first else None,
+        }
 
     def summary(self) -> str:
         """What there is now; how to begin when nobody sells it."""

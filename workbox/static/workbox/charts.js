@@ -12,6 +12,7 @@ function colour(name) {
 const LOOKS = {
   bars: () => ({ type: "bar", backgroundColor: colour("past"), barPercentage: 1, categoryPercentage: 0.9, order: 3 }),
   line: () => ({ type: "line", borderColor: colour("line"), backgroundColor: colour("line"), borderWidth: 2, pointRadius: 0, order: 1 }),
+  second: () => ({ type: "line", borderColor: colour("mark"), backgroundColor: colour("mark"), borderWidth: 2, pointRadius: 0, borderDash: [6, 4], order: 1 }),
   steps: () => ({ type: "line", borderColor: colour("line"), backgroundColor: colour("band"), borderWidth: 2, pointRadius: 0, stepped: true, fill: true, order: 1 }),
   low: () => ({ type: "line", borderWidth: 0, pointRadius: 0, backgroundColor: "transparent", order: 2 }),
   band: () => ({ type: "line", borderWidth: 0, pointRadius: 0, backgroundColor: colour("band"), fill: "-1", order: 2 }),
