@@ -14,6 +14,7 @@ from workbox.core.errors import RuleViolation
 
 HISTORY_DAYS, AHEAD_DAYS = 90, 90
 WEEK = 7
+DRAWN_MIN_DAYS = 28
 LATER = f"more than {predictions.HORIZON_DAYS} days ahead"
 
 
@@ -122,20 +123,33 @@ def _sold_chart(past: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]])
 
 
 def _stock_chart(body: dict[str, Any]) -> dict[str, Any]:
-    lines = body["forecast"]
+    lines = body["forecast"][: _days_drawn(body)]
     due: dict[date, float] = {}
     for one in body["inbound"]:
         due[one["date"]] = due.get(one["date"], 0.0) + float(one["quantity"])
-    return {
-        "labels": [one["date"].isoformat() for one in lines],
-        "series": [
-            {"label": "Lower end", "look": "low", "values": [float(one["stock_p10"]) for one in lines]},
-            {"label": "With 80 % between", "look": "band", "values": [float(one["stock_p90"]) for one in lines]},
-            {"label": "Stock, median", "look": "line", "values": [float(one["stock"]) for one in lines]},
-            {"label": "Delivery due", "look": "marks", "values": [due.get(one["date"]) for one in lines]},
-        ],
-        "unit": "units",
-    }
+    series: list[dict[str, Any]] = [
+        {"label": "Lower end", "look": "low", "values": [float(one["stock_p10"]) for one in lines]},
+        {"label": "With 80 % between", "look": "band", "values": [float(one["stock_p90"]) for one in lines]},
+        {"label": "Stock, median", "look": "line", "values": [float(one["stock"]) for one in lines]},
+    ]
+    if due:
+        marks = [due.get(one["date"]) for one in lines]
+        series.append({"label": "Delivery due", "look": "marks", "values": marks})
+    return {"labels": [one["date"].isoformat() for one in lines], "series": series, "unit": "units"}
+
+
+def _days_drawn(body: dict[str, Any]) -> int:
+    """Until a fortnight after the last stock or delivery: what follows is a line at zero."""
+    last_due = max((one["date"] for one in body["inbound"]), default=None)
+    last = max(
+        (
+            number
+            for number, one in enumerate(body["forecast"])
+            if one["stock_p90"] > 0 or (last_due is not None and one["date"] <= last_due)
+        ),
+        default=0,
+    )
+    return max(last + 1 + 2 * WEEK, DRAWN_MIN_DAYS)
 
 
 def _weeks(past: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -93,7 +93,8 @@ document.addEventListener("keydown", (event) => {
   field.value = "";
   field.focus();
 });
-if (field.value) field.select();
+field.focus({ preventScroll: true });
+field.select();
 
 /* ---- numbers that stay true: the stream says that something moved, the page is asked again ---- */
 let socket = null, failures = 0, fresh = 0;

@@ -1,6 +1,7 @@
 /* Replenishment: what the chosen rows cost while quantities are edited, and what a vendor does not deliver. */
 const plan = document.getElementById("plan"), form = document.getElementById("plan-form");
 const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const unitPrice = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
 
 function read(row) {
@@ -40,7 +41,7 @@ function cost(row) {
   if (!(now.quantity > 0) || !now.terms) return { ...now, total: 0 };
   const price = priceOf(now), total = price * now.quantity;
   row.querySelector("[data-cost]").textContent = money.format(total);
-  row.querySelector("[data-price]").textContent = `${plain.format(price)} each`;
+  row.querySelector("[data-price]").textContent = `${unitPrice.format(price)} each`;
   return { ...now, total };
 }
 
