@@ -102,7 +102,7 @@ def _shown(request: HttpRequest, asked: Asked) -> HttpResponse:
         "values": values,
         "is_filtered": any(values.values()),
         "query": query,
-        "order_url": f"{reverse('plan-order')}?{query}",
+        "order_url": f"{reverse('plan-order')}?{urlencode({**values, 'page': part.number})}",
         "fitted_at": moment_text(run.finished_at) if run else "",
         "may_order": _may(request, PURCHASING_WRITE),
         "may_plan": _may(request, FORECASTS_WRITE),
