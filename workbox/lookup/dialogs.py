@@ -11,32 +11,41 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget
 
 from accounts.capabilities import PURCHASING_WRITE
 from insights.queries_replenishment import SuggestionFilter, find_suggestions
-from inventory.admin.dialogs import ProductDialog, quantity_field, warehouse_field
+from inventory.models import Product, StockLevel, Warehouse
 from purchasing.offers import Terms, order_quantity
 from purchasing.queries import current_terms
 from purchasing.services.orders import PurchaseItem, create_purchase_order
-from workbox.core.admin import acting, back, money_text, quantity_text
+from workbox.core import walls
+from workbox.core.admin import Dialog, acting, back, money_text, quantity_text, row_or_404
 from workbox.core.errors import DomainError
-from workbox.core.numbers import plain
+from workbox.core.numbers import QUANTITY_PLACES, plain
 
 SUBMIT = "Create the draft"
 TITLE = "Reorder"
 NOTE = "From the stock lookup"
 
 
-class ReorderDialog(ProductDialog):
+class ReorderDialog(Dialog):
     """From whom, how many, where to; it begins with what is suggested, else with the product's reorder quantity."""
 
     vendor = forms.TypedChoiceField(coerce=int, widget=UnfoldAdminSelectWidget)
-    quantity = quantity_field(min_value=Decimal("0.001"))
-    warehouse = warehouse_field(label="To be delivered to")
+    quantity = forms.DecimalField(
+        max_digits=15, decimal_places=QUANTITY_PLACES, min_value=Decimal("0.001"),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "inputmode": "decimal"}),
+    )  # fmt: skip
+    warehouse = forms.ModelChoiceField(
+        Warehouse.objects.none(), label="To be delivered to", widget=UnfoldAdminSelectWidget, empty_label=None
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.product = row_or_404(Product.objects.all(), self.object_id)
+        places = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
+        self.fields["warehouse"].queryset = walls.of(places)
         self.terms = {one.vendor_id: one for one in current_terms([self.product.pk]).get(self.product.pk, [])}
         self.fields["vendor"].choices = [(one.vendor_id, _terms_text(one)) for one in self.terms.values()]
         self.initial |= self._begin()
@@ -63,7 +72,12 @@ class ReorderDialog(ProductDialog):
             return (
                 f"No active vendor has a price for {self.product}. Add one under Vendor prices first, then reorder it."
             )
-        return super().summary()
+        levels = walls.of(StockLevel.objects.filter(product=self.product)).select_related("warehouse")
+        shelves = "; ".join(
+            f"{one.warehouse.code} {quantity_text(one.on_hand)} on hand, {quantity_text(one.available)} free"
+            for one in levels.order_by("warehouse__priority", "warehouse_id")
+        )
+        return f"{self.product}: {shelves or 'no stock yet'}."
 
     def clean(self) -> dict[str, Any]:
         """Full packs and no less than the vendor delivers: said here, with the number that would do."""
