@@ -38,6 +38,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Buying",
         (
+            ("Replenishment", "add_shopping_cart", "/admin/replenishment/"),
             ("Purchase orders", "shopping_bag", "purchasing_purchaseorder"),
             ("Receipts", "move_to_inbox", "purchasing_receipt"),
             ("Vendors", "storefront", "purchasing_vendor"),
@@ -47,6 +48,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Stock",
         (
+            ("Lookup", "manage_search", "/admin/lookup/"),
             ("Products", "inventory_2", "inventory_product"),
             ("Stock levels", "shelves", "inventory_stocklevel"),
             ("Transfers", "move_up", "inventory_transfer"),
@@ -63,6 +65,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Alerts", "notifications", "insights_alert"),
             ("Alert settings", "tune", "insights_alertsettings"),
             ("Suggestions", "add_shopping_cart", "insights_suggestion"),
+            ("Accuracy", "target", "/admin/accuracy/"),
             ("Forecast runs", "model_training", "insights_forecastrun"),
             ("Forecasts", "query_stats", "insights_forecastcurve"),
             ("Daily demand", "ssid_chart", "insights_dailydemand"),

@@ -28,6 +28,14 @@ def explain_page(request: HttpRequest, product_id: int) -> HttpResponse:
         "title": f"Why {quantity_text(found['stock_quantity'])} available? {found['name']} ({found['sku']})",
         "product_url": reverse("admin:inventory_product_change", args=[product_id]),
         "found": found,
+        **explained(found),
+    }
+    return TemplateResponse(request, "admin/explain.html", shown)
+
+
+def explained(found: dict[str, Any]) -> dict[str, Any]:
+    """An explanation in words and links: the parts of the sum, the warehouses, the documents behind them."""
+    return {
         "parts": [
             {"label": part["what"], "quantity": signed_text(part["quantity"])} for part in found["equation"]["parts"]
         ],
@@ -36,7 +44,6 @@ def explain_page(request: HttpRequest, product_id: int) -> HttpResponse:
         "documents": [*map(_reservation, found["reservations"]), *map(_transit, found["in_transit"])],
         "incoming": [_incoming(row) for row in found["incoming"]],
     }
-    return TemplateResponse(request, "admin/explain.html", shown)
 
 
 def _warehouse(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,12 @@ from workbox.core import pages, views
 from workbox.core.routes import ByFirstWord, route
 from workbox.desk.urls import urlpatterns as desk
 from workbox.explain_page import explain_page
+from workbox.lookup import pages as lookup_pages
+from workbox.lookup.dialogs import reorder
 from workbox.pages import live, live_rows
 from workbox.people_pages import roles_page, second_factor_code, second_factor_page
+from workbox.planning import accuracy_page, replenishment_page
+from workbox.planning.levels_dialog import levels
 from workbox.scan import pages as scan_pages
 from workbox.story.pages import story_page
 
@@ -38,6 +42,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     *desk,
     path("admin/story/<str:subject>/<int:subject_id>/", admin.site.admin_view(story_page), name="story"),
+    path(
+        "admin/inventory/product/<int:product_id>/forecast/",
+        admin.site.admin_view(lookup_pages.forecast),
+        name="product-forecast",
+    ),
+    path("admin/lookup/", admin.site.admin_view(lookup_pages.page), name="lookup"),
+    path("admin/lookup/hits/", admin.site.admin_view(lookup_pages.hits), name="lookup-hits"),
+    path("admin/lookup/<int:product_id>/", admin.site.admin_view(lookup_pages.product_page), name="lookup-product"),
+    path("admin/lookup/<int:product_id>/reorder/", admin.site.admin_view(reorder), name="lookup-reorder"),
+    path("admin/replenishment/", admin.site.admin_view(replenishment_page.page), name="plan-page"),
+    path("admin/replenishment/order/", admin.site.admin_view(replenishment_page.order), name="plan-order"),
+    path("admin/replenishment/refresh/", admin.site.admin_view(replenishment_page.refresh), name="plan-refresh"),
+    path("admin/replenishment/levels/", admin.site.admin_view(levels), name="plan-levels"),
+    path("admin/accuracy/", admin.site.admin_view(accuracy_page.page), name="accuracy"),
+    path("admin/accuracy/train/", admin.site.admin_view(accuracy_page.train), name="accuracy-train"),
+    path("admin/accuracy/progress/", admin.site.admin_view(accuracy_page.progress), name="accuracy-progress"),
     path("admin/second-factor/", second_factor_page, name="second-factor"),
     path("admin/second-factor/code/", second_factor_code, name="second-factor-code"),
     path("admin/roles/", admin.site.admin_view(roles_page), name="roles"),

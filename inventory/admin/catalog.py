@@ -18,13 +18,14 @@ from inventory.admin.dialogs import (
     AdjustDialog,
     ProductDialog,
     SetQuantityDialog,
+    TransferDialog,
     quantity_field,
     warehouse_field,
 )
 from inventory.admin.labels import PrintsLabels
 from inventory.admin.panels import product_panels
 from inventory.models import Barcode, Category, Product, UnitOfMeasure
-from inventory.services import catalog, ledger
+from inventory.services import catalog, ledger, transfers
 from inventory.services.catalog import OpeningStock
 from workbox.core.admin import (
     AttentionFilter,
@@ -37,6 +38,7 @@ from workbox.core.admin import (
     quantity_text,
     service_dialog,
 )
+from workbox.core.db import transact
 
 CAPTION = {"Low": "warning", "Out": "danger", "Retired": "info", "Charge": "info", "In stock": "success"}
 
@@ -220,7 +222,7 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
     change_form_outer_before_template = "admin/panels/product_top.html"
     change_form_outer_after_template = "admin/panels/product.html"
     actions = ["retire_selected", "restore_selected", "print_labels_of_selected"]
-    actions_detail = ["adjust_stock", "set_stock", "retire", "restore"]
+    actions_detail = ["adjust_stock", "set_stock", "transfer_stock", "retire", "restore"]
     actions_row = ["adjust_stock"]
 
     # ---- list ----
@@ -298,9 +300,10 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Retire what is for sale, restore what is not."""
         product = self.get_object(request, str(object_id))
-        hidden = {"restore"} if product is None or product.is_active else {"retire", "adjust_stock", "set_stock"}
+        moving = {"adjust_stock", "set_stock", "transfer_stock"}
+        hidden = {"restore"} if product is None or product.is_active else {"retire"} | moving
         if product is not None and not product.is_stocked:
-            hidden |= {"adjust_stock", "set_stock"}
+            hidden |= moving
         return [one for one in super().get_actions_detail(request, object_id) if one.path not in hidden]
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
@@ -374,6 +377,30 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
         return (
             f"{form.product}: {counted}; {quantity_text(after.available)} available in all"
             f" (operation {posted.operation_id})."
+        )
+
+    @service_dialog(
+        "Transfer", form=TransferDialog, submit="Make the transfer", permission="post", icon="move_up",
+        description="It goes from one of your warehouses to another.",
+    )  # fmt: skip
+    def transfer_stock(self, request: HttpRequest, form: TransferDialog, product_id: int) -> str:
+        """A transfer of this product alone is made, and leaves at once if wanted."""
+        given = form.cleaned_data
+        source, target, leaves_now = given["from_warehouse"], given["to_warehouse"], given["leaves_now"]
+
+        def move() -> transfers.MovedGoods:
+            made = transfers.create_transfer(
+                {product_id: given["quantity"]},
+                from_warehouse_id=source.pk,
+                to_warehouse_id=target.pk,
+                actor_id=request.user.pk,
+            )
+            return transfers.dispatch_transfer(made.id) if leaves_now else made
+
+        made = transact(move)
+        return (
+            f"Transfer {made.id}: {quantity_text(given['quantity'])} × {form.product} from {source.name} to"
+            f" {target.name} {'is in transit' if leaves_now else 'waits to be dispatched'}."
         )
 
     @service_dialog(

@@ -4,7 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from inventory.models import Product, StockLevel, StockOperation, Warehouse
 from workbox.core import walls
@@ -94,6 +99,31 @@ class SetQuantityDialog(AdjustDialog):
             return Decimal(pairs.get(str(warehouse.pk), "0"))
         except ArithmeticError:
             return Decimal(0)
+
+
+class TransferDialog(ProductDialog):
+    """How many go from where to where, and whether they leave at once."""
+
+    from_warehouse = warehouse_field(label="From")
+    to_warehouse = warehouse_field(label="To")
+    quantity = quantity_field(min_value=Decimal("0.001"))
+    leaves_now = forms.BooleanField(
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="On: it is in transit at once. Off: it is reserved and waits to be dispatched.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        free = sorted(self.levels.values(), key=lambda level: -level.available)
+        self.initial.setdefault("from_warehouse", free[0].warehouse_id if free else None)
+
+    def clean(self) -> dict[str, Any]:
+        """Two different warehouses."""
+        given: dict[str, Any] = super().clean()
+        if given.get("from_warehouse") and given.get("from_warehouse") == given.get("to_warehouse"):
+            self.add_error("to_warehouse", "Choose another warehouse than the one it comes from.")
+        return given
 
 
 class ReverseDialog(Dialog):

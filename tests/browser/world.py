@@ -4,11 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from accounts.models import Role, User
+from insights import facts, refit
 from inventory.models import Barcode, Product, UnitOfMeasure, Warehouse
 from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.catalog import OpeningStock
 from inventory.services.counts import Found
+from inventory.services.ledger import Movement
 from orders import services
+from orders.history import PastLine, PastOrder, record_history
 from orders.models import Customer
 from orders.services import Item
 from purchasing.services import vendors
@@ -129,3 +132,23 @@ def make_purchases(product: Product, vendor_name: str) -> None:
     send_purchase_order(ordered.pk)
     receive_purchase_order(ordered.pk, [Received(product.pk, D(5))])
     create_purchase_order(vendor.pk, [PurchaseItem(product.pk, D(60))])
+
+
+def make_forecasts() -> None:
+    """Two products that sold every day for ten weeks and run low, from two vendors, and their forecasts."""
+    place = Warehouse.objects.get(code="MAIN")
+    begin = facts.midnight(facts.today()) - timedelta(days=70, hours=-12)
+    for number, (sku, name) in enumerate((("KETTLE-01", "Kettle, copper"), ("STOVE-01", "Camping stove"))):
+        product = catalog.create_product(name=name, sku=sku, category="Outdoors", price=D(40))
+        vendor = vendors.create_vendor({"name": f"Smithy {number + 1}"}).pk
+        terms = {"lead_time_days": 9, "minimum_order_quantity": D(12), "pack_quantity": D(6)}
+        vendors.add_price(vendor, vendors.NewPrice(product.pk, D(15), breaks=[(D(120), D(12))], **terms))
+        units = [D(2 + (day * 3 + number) % 5) for day in range(70)]
+        delivered = Movement(product.pk, place.pk, "purchase", sum(units, D(0)) + 18)
+        ledger.post([delivered], occurred_at=begin - timedelta(days=1), reason="Delivery")
+        papers = [
+            PastOrder(f"PAST-{sku}-{day}", begin + timedelta(days=day), [PastLine(product.pk, one, D(40))])
+            for day, one in enumerate(units)
+        ]
+        record_history(papers, warehouse_id=place.pk)
+    refit.refit()
