@@ -166,6 +166,13 @@ def shoot_all(browser: Browser, shop: Shop, chosen: dict[str, Any]) -> None:
         shoot(page, "scan")
         page.goto(f"/admin/inventory/product/labels/?ids={chosen['product']}")
         shoot(page, "labels")
+        page.goto("/admin/board/")
+        shoot(page, "board")
+    with visit(browser, shop, TALL) as page:
+        page.goto(f"/admin/lookup/{chosen['product']}/")
+        shoot(page, "lookup")
+        page.goto("/admin/replenishment/")
+        shoot(page, "replenishment")
     with visit(browser, shop) as page:
         page.goto("/live/")
         page.wait_for_selector("#connection[data-state=live]")
