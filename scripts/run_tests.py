@@ -25,6 +25,7 @@ EMBEDDED_ENVIRONMENT = {
     "REDIS_URL": "",
     "CELERY_BROKER_URL": "",
 }
+ON_SERVERS = "not browser and not once"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 WORKERS = ["-n", os.environ.get("WORKBOX_TEST_WORKERS", "2")]
 
@@ -59,10 +60,10 @@ def on_servers(arguments: list[str]) -> bool:
         return not_run("mysqlclient could not be built (Debian: scripts/apt-install.sh installs what it needs)")
     if named:
         say("Tests on the MariaDB and Redis that DATABASE_URL and REDIS_URL name")
-        return pytest("not browser", arguments, EVERY_ENVIRONMENT)
+        return pytest(ON_SERVERS, arguments, EVERY_ENVIRONMENT)
     say("Tests on throwaway MariaDB + Redis, started and stopped here")
     with services.running() as started:
-        return pytest("not browser", arguments, {**EVERY_ENVIRONMENT, **started.environment})
+        return pytest(ON_SERVERS, arguments, {**EVERY_ENVIRONMENT, **started.environment})
 
 
 def install_driver() -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [
+    pytest.mark.once,
     pytest.mark.real_data,
     pytest.mark.slow,
     pytest.mark.skipif(not os.environ.get("WORKBOX_REAL_DATA"), reason="WORKBOX_REAL_DATA names no folder"),
