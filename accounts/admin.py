@@ -252,7 +252,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
     def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Who may change the account, where it has a second factor."""
-        user = User.objects.filter(pk=object_id).first()
+        user = User.objects.filter(pk=object_id).first() if str(object_id).isdecimal() else None
         return user is not None and user.second_factor_at is not None and self.has_change_permission(request, user)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

@@ -9,7 +9,7 @@ import argparse
 import csv
 import gzip
 import json
-import resource
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -167,8 +167,14 @@ def of_many(panel: Panel) -> dict[str, float]:
     in_parts(found, predict_depletion, stock)
     return {
         "cpu_seconds": time.process_time() - started,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_megabytes": peak_megabytes(),
     }
+
+
+def peak_megabytes() -> float:
+    """The most memory this program has held; `getrusage` would count what its parent held when it forked."""
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) / 1024
 
 
 def in_parts(found: Forecast, work: Callable[[Forecast, Floats], object], stock: Floats) -> None:

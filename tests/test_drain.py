@@ -28,6 +28,8 @@ from tests.servers import ServerProcess, serving
 from workbox.core.stream import CLOSE_RESTART
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
+# granian belongs to the production set, which is installed for the run on MariaDB.
+SERVERS = [pytest.param(False, id="serve"), pytest.param(True, id="granian", marks=pytest.mark.mariadb)]
 END_SECONDS = 10.0  # docs/operations.md; how long the process may take after its last request was answered
 
 
@@ -79,7 +81,7 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize("production", [False, True], ids=["serve", "granian"])
+@pytest.mark.parametrize("production", SERVERS)
 def test_a_request_in_flight_is_answered_and_kept_and_new_ones_are_refused(
     production: bool, make_product: Callable[..., Product], make_user: Callable[..., User]
 ) -> None:
@@ -103,7 +105,7 @@ def test_a_request_in_flight_is_answered_and_kept_and_new_ones_are_refused(
     assert ProductStock.objects.get(product=lamp).available == 8
 
 
-@pytest.mark.parametrize("production", [False, True], ids=["serve", "granian"])
+@pytest.mark.parametrize("production", SERVERS)
 def test_a_request_that_never_ends_does_not_keep_the_process_and_leaves_nothing_half(
     production: bool, make_product: Callable[..., Product], make_user: Callable[..., User]
 ) -> None:

@@ -47,7 +47,6 @@ class BinsView(ApiView):
     def put(self, request: Request, product_id: str) -> HttpResponse:
         """Set a product's bins."""
         fields = Fields(read_object(request))
-        fields.require("bins")
         wanted: dict[int, str] = {}
         for index, row in enumerate(fields.objects("bins", most=1000)):
             line = Fields(row, prefix=f"bins.{index}.", faults=fields.faults)

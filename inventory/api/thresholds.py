@@ -50,7 +50,6 @@ class ThresholdsView(ApiView):
     def put(self, request: Request, product_id: str) -> HttpResponse:
         """Set a product's thresholds per warehouse."""
         fields = Fields(read_object(request))
-        fields.require("thresholds")
         wanted: dict[int, Decimal | None] = {}
         for index, row in enumerate(fields.objects("thresholds", most=1000)):
             line = Fields(row, prefix=f"thresholds.{index}.", faults=fields.faults)
