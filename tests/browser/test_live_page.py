@@ -121,6 +121,7 @@ def test_a_cursor_the_log_no_longer_knows_fetches_fresh_state(visitor: MakeVisit
     expect_row(live, "CLOCK-01", str(there))
     adjust(server, "CLOCK-01", 1)
     expect_row(live, "CLOCK-01", str(there + 1))
+    assert available(server, "CLOCK-01") == there + 1
 
 
 def test_the_search_asks_the_server_and_keeps_following(visitor: MakeVisitor, server: Server) -> None:
