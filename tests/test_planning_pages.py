@@ -29,7 +29,9 @@ from workbox.planning.accuracy_page import bias_in_words, coverage_in_words
 
 pytestmark = pytest.mark.django_db
 D = Decimal
-LIST, ORDER, REFRESH, LEVELS = (f"/admin/replenishment/{name}" for name in ("", "order/", "refresh/", "levels/"))
+LIST, ORDER, REFRESH, REFRESHING, LEVELS = (
+    f"/admin/replenishment/{name}" for name in ("", "order/", "refresh/", "progress/", "levels/")
+)
 ACCURACY, TRAIN, PROGRESS = (f"/admin/accuracy/{name}" for name in ("", "train/", "progress/"))
 STEADY = [2, 3, 1, 2, 4, 0, 2] * 6
 COUNTS = json.loads((Path(__file__).parent / "query_counts.json").read_text())
@@ -254,8 +256,40 @@ def test_a_refresh_works_the_suggestions_out_anew(
     refit.refit()
     assert Suggestion.objects.count() == 1
     ledger.adjust(lamp.pk, quantity=D(90), warehouse_id=main.pk, reason="Found")
-    assert "Worked out anew: 0 suggestions." in words(client.post(f"{REFRESH}?q=x", follow=True))
+    assert client.get(REFRESHING).json() == {"job": None}
+    told = words(client.post(f"{REFRESH}?q=x", follow=True))
+    job = Job.objects.get(kind="suggestions_refresh")
+    assert f"The suggestions are worked out anew as job {job.pk} ." in told
+    assert "A refresh waits for a worker." in told
+    assert Suggestion.objects.count() == 1
+    assert "They are being worked out already" in words(browser("admin").post(REFRESH, follow=True))
+    jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result["suggestions"]) == ("done", 0)
+    assert client.get(REFRESHING).json()["job"]["is_over"] is True
+    assert "The last refresh ended on" in words(client.get(LIST))
     assert not Suggestion.objects.exists()
+
+
+def test_a_refresh_by_somebody_bound_to_one_warehouse_is_the_whole_shops(
+    browser: Callable[..., Client],
+    lamp: Product,
+    main: Warehouse,
+    annex: Warehouse,
+    sell_daily: SellDaily,  # noqa: F811
+    make_user: Callable[..., User],
+) -> None:
+    sell_daily(lamp, STEADY, stock=12)
+    offer(lamp)
+    refit.refit()
+    assert Suggestion.objects.filter(warehouse=main).exists()
+    client = browser()
+    bound = User.objects.get(username="manager")
+    accounts.bind(make_user("admin", "boss"), user_id=bound.pk, warehouse_ids=[annex.pk])
+    client.post(REFRESH)
+    jobs.run(Job.objects.get(kind="suggestions_refresh").pk)
+    assert Suggestion.objects.filter(warehouse=main).exists()
+    assert "Lamp" not in words(client.get(LIST))
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------
@@ -374,7 +408,7 @@ def test_a_training_is_queued_once_done_by_a_worker_and_its_end_is_shown(
     job = Job.objects.get()
     assert f"The training is queued as job {job.pk} ." in told
     assert (job.kind, job.created_by.username) == ("forecast_training", "manager")
-    assert "A training is under way already" in words(client.post(TRAIN, follow=True))
+    assert "A training is under way already" in words(browser("admin").post(TRAIN, follow=True))
     assert Job.objects.count() == 1
     assert client.get(PROGRESS).json()["job"] == {
         "id": job.pk, "state": "queued", "progress": 0, "text": "A training waits for a worker.", "is_over": False,
@@ -400,12 +434,12 @@ def test_the_accuracy_page_takes_the_checked_in_number_of_statements(
 def test_pages_and_acts_follow_the_role(browser: Callable[..., Client], main: Warehouse) -> None:
     def statuses(role: str) -> list[int]:
         client = browser(role)
-        gets = [client.get(path).status_code for path in (LIST, ACCURACY, PROGRESS, LEVELS)]
+        gets = [client.get(path).status_code for path in (LIST, REFRESHING, ACCURACY, PROGRESS, LEVELS)]
         return gets + [client.post(path).status_code for path in (ORDER, REFRESH, LEVELS, TRAIN)]
 
-    refused, allowed = [200, 200, 200, 403, 403, 403, 403, 403], [200, 200, 200, 200, 200, 302, 200, 302]
+    refused, allowed = [200] * 4 + [403] * 5, [200] * 6 + [302, 200, 302]
     assert {role: statuses(role) for role in ("user", "clerk", "analyst", "manager", "admin")} == {
-        "user": [302] * 8, "clerk": refused, "analyst": refused, "manager": allowed, "admin": allowed,
+        "user": [302] * 9, "clerk": refused, "analyst": refused, "manager": allowed, "admin": allowed,
     }  # fmt: skip
 
 

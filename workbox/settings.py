@@ -264,6 +264,7 @@ CELERY_BEAT_SCHEDULE = {
     "insights-resolve-alerts": {"task": "insights.auto_resolve_alerts", "schedule": crontab(hour="*/6", minute=30)},
     "insights-mail-alerts": {"task": "insights.mail_alerts", "schedule": 60.0},
     "planning-hourly-demand": {"task": "planning.update_demand", "schedule": crontab(minute=10)},
+    "planning-hourly-suggestions": {"task": "planning.refresh_suggestions", "schedule": crontab(minute=20)},
     "planning-demand-after-bulk": {"task": "planning.update_demand_after_bulk", "schedule": 300.0},
     "planning-nightly-refit": {"task": "planning.refit", "schedule": crontab(hour=2, minute=0, day_of_week="1-6")},
     "planning-weekly-training": {"task": "planning.train", "schedule": crontab(hour=2, minute=0, day_of_week="0")},
@@ -277,10 +278,13 @@ WORKBOX_JOBS = {
     "demand_update": "workbox.planning.work.run_demand",
     "forecast_refit": "workbox.planning.work.run_refit",
     "forecast_training": "workbox.planning.work.run_training",
+    "suggestions_refresh": "workbox.planning.work.run_suggestions",
     "import_preview": "workbox.exchange.imports.run_preview",
     "import_apply": "workbox.exchange.imports.run_apply",
     "import_reverse": "workbox.exchange.imports.run_reverse",
 }
+# The shop's own jobs: they see every warehouse and write no file, so whoever may start one may see it.
+WORKBOX_SHOP_JOBS = frozenset({"demand_update", "forecast_refit", "forecast_training", "suggestions_refresh"})
 
 # ---- static files, admin, logs ---------------------------------------------------------------------------------------
 STATIC_URL = "static/"

@@ -54,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/replenishment/", admin.site.admin_view(replenishment_page.page), name="plan-page"),
     path("admin/replenishment/order/", admin.site.admin_view(replenishment_page.order), name="plan-order"),
     path("admin/replenishment/refresh/", admin.site.admin_view(replenishment_page.refresh), name="plan-refresh"),
+    path("admin/replenishment/progress/", admin.site.admin_view(replenishment_page.progress), name="plan-progress"),
     path("admin/replenishment/levels/", admin.site.admin_view(levels), name="plan-levels"),
     path("admin/accuracy/", admin.site.admin_view(accuracy_page.page), name="accuracy"),
     path("admin/accuracy/train/", admin.site.admin_view(accuracy_page.train), name="accuracy-train"),

@@ -18,6 +18,8 @@ from purchasing.services import vendors
 from purchasing.services.orders import PurchaseItem, create_purchase_order
 from purchasing.services.vendors import NewPrice
 from workbox import drills
+from workbox.jobs.models import Job, JobState
+from workbox.planning import work
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
 D = Decimal
@@ -74,6 +76,18 @@ def test_control_looking_before_holding_orders_it_twice() -> None:
 
     outcomes = drills.in_threads([lambda one=one: order(one) for one in made for _ in range(2)], threads=8)
     assert outcomes["ordered"] > ROUNDS, outcomes
+
+
+def test_many_who_ask_for_a_training_start_one() -> None:
+    boss, _ = drills.shop(products=1, stock=0)
+
+    def ask() -> str:
+        return "new" if work.start(work.TRAINING, user_id=boss.pk)[1] else "named"
+
+    outcomes = [drills.in_threads([ask] * 8, threads=8)]
+    Job.objects.update(state=JobState.CANCELLED, finished_at=now())
+    outcomes.append(drills.in_threads([ask] * 8, threads=8))
+    assert outcomes == [{"new": 1, "named": 7}] * 2
 
 
 def test_many_who_keep_the_history_while_orders_come_end_with_what_is_true() -> None:

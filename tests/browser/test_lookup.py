@@ -19,6 +19,14 @@ def _forecasts(server: Server) -> None:
     server.run("from tests.browser.world import make_forecasts; make_forecasts()")
 
 
+def finish(server: Server, kind: str) -> None:
+    """A worker does the newest job of this kind."""
+    server.run(
+        "from workbox.jobs.models import Job; from workbox.jobs import services;"
+        f" services.run(Job.objects.filter(kind='{kind}').latest('id').pk)"
+    )
+
+
 def wedge(page: Page, code: str) -> None:
     """A scanner types fast, wherever the focus is, and ends with Enter."""
     page.keyboard.type(code)
@@ -152,7 +160,7 @@ def test_suggestions_are_edited_chosen_and_become_drafts(visitor: MakeVisitor) -
     expect(page.locator("body")).to_contain_text("Kettle, copper")
 
 
-def test_levels_are_set_in_a_dialog_and_suggestions_refreshed(visitor: MakeVisitor) -> None:
+def test_levels_are_set_in_a_dialog_and_suggestions_refreshed(visitor: MakeVisitor, server: Server) -> None:
     page = visitor("manager").open("/admin/replenishment/")
     page.get_by_role("link", name="Service levels").click()
     page.fill("#dialog #id_level", "100")
@@ -162,7 +170,9 @@ def test_levels_are_set_in_a_dialog_and_suggestions_refreshed(visitor: MakeVisit
     page.get_by_role("button", name="Set", exact=True).click()
     expect(page.locator("body")).to_contain_text("The shop has 97 %. It counts from the next refresh on.")
     page.get_by_role("button", name="Refresh").click()
-    expect(page.locator("body")).to_contain_text("Worked out anew:")
+    expect(page.locator("body")).to_contain_text("The suggestions are worked out anew as job")
+    finish(server, "suggestions_refresh")
+    expect(page.locator("#planning-job-text")).to_contain_text("The last refresh ended on")
 
 
 def test_a_training_shows_how_far_it_is_and_what_came_of_it(visitor: MakeVisitor, server: Server) -> None:
@@ -170,11 +180,8 @@ def test_a_training_shows_how_far_it_is_and_what_came_of_it(visitor: MakeVisitor
     expect(page.locator("#accuracy")).to_contain_text("Too little is over yet.")
     page.get_by_role("button", name="Train the forecasts").click()
     expect(page.locator("body")).to_contain_text("The training is queued as job")
-    server.run(
-        "from workbox.jobs.models import Job; from workbox.jobs import services;"
-        " services.run(Job.objects.filter(kind='forecast_training').latest('id').pk)"
-    )
-    expect(page.locator("#training-text")).to_contain_text("The last training ended on")
+    finish(server, "forecast_training")
+    expect(page.locator("#planning-job-text")).to_contain_text("The last training ended on")
     expect(page.locator("#accuracy")).to_contain_text("Tested on the past")
 
 

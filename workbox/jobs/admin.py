@@ -13,8 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.capabilities import EXPORTS_READ, IMPORTS_WRITE
-from workbox.core import walls
+from accounts.capabilities import EXPORTS_READ
 from workbox.core.admin import (
     NOTHING,
     AttentionFilter,
@@ -28,7 +27,7 @@ from workbox.core.admin import (
     service_dialog,
 )
 from workbox.jobs import services
-from workbox.jobs.api.views import file_response
+from workbox.jobs.api.views import file_response, visible_jobs
 from workbox.jobs.errors import NoFile
 from workbox.jobs.models import FINISHED, Job, JobState
 
@@ -81,10 +80,7 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         """What the asker may know of."""
-        found = super().get_queryset(request)
-        asker: Any = request.user
-        sees_own_only = walls.own() is not None or (asker.can(EXPORTS_READ) and not asker.can(IMPORTS_WRITE))
-        return found.filter(created_by_id=asker.pk) if sees_own_only else found
+        return super().get_queryset(request) & visible_jobs(request)
 
     def get_urls(self) -> list[Any]:
         """With the file's."""

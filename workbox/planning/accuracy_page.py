@@ -16,13 +16,14 @@ from accounts.capabilities import FORECASTS_READ, FORECASTS_WRITE
 from insights.queries_forecasts import quality
 from workbox.core.admin import NOTHING, moment_text
 from workbox.core.api import json_response
-from workbox.jobs.models import FINISHED, Job
 from workbox.planning import work
+from workbox.planning.progress import told
 
 NAMES = {"workbox": "WorkBox", "moving_average": "28-day average"}
 BIAS_SMALL = 0.05
 COVER_80, COVER_P95 = (0.75, 0.87), (0.93, 0.98)
 RUNS_SHOWN = 12
+WHAT = "training"
 OURS = "workbox"
 BASELINE = "moving_average"
 
@@ -32,7 +33,6 @@ def page(request: HttpRequest) -> HttpResponse:
     """What past forecasts were worth, the last backtest beside the baseline, and how far a training is."""
     _need(request, FORECASTS_READ)
     found = quality()
-    job = _job()
     context = {
         **admin.site.each_context(request),
         "title": "Accuracy of the forecasts",
@@ -44,7 +44,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "runs": [_run(one) for one in found["runs"][:RUNS_SHOWN]],
         "chart": _chart(found["runs"]),
         "may_train": _may(request),
-        "job": _told(job) if job is not None else None,
+        "job": told(work.last(work.TRAINING), WHAT),
+        "progress_url": reverse("accuracy-progress"),
     }
     return TemplateResponse(request, "admin/accuracy.html", context)
 
@@ -64,8 +65,7 @@ def train(request: HttpRequest) -> HttpResponse:
 def progress(request: HttpRequest) -> HttpResponse:
     """How far the last training is, for the page that waits for it."""
     _need(request, FORECASTS_READ)
-    job = _job()
-    return json_response({"job": _told(job) if job is not None else None})
+    return json_response({"job": told(work.last(work.TRAINING), WHAT)})
 
 
 def _need(request: HttpRequest, capability: str) -> None:
@@ -75,27 +75,6 @@ def _need(request: HttpRequest, capability: str) -> None:
 
 def _may(request: HttpRequest) -> bool:
     return bool(request.user.can(FORECASTS_WRITE))  # type: ignore[union-attr]
-
-
-def _job() -> Job | None:
-    return Job.objects.filter(kind=work.TRAINING).order_by("-id").first()
-
-
-def _told(job: Job) -> dict[str, Any]:
-    words = {
-        "queued": "A training waits for a worker.",
-        "running": f"A training runs: {job.progress} % {job.message}".strip() + ".",
-        "done": f"The last training ended on {moment_text(job.finished_at)} (UTC).",
-        "failed": f"The last training failed: {job.error}",
-        "cancelled": "The last training was cancelled.",
-    }
-    return {
-        "id": job.pk,
-        "state": str(job.state),
-        "progress": job.progress,
-        "text": words[job.state],
-        "is_over": job.state in FINISHED,
-    }
 
 
 # ---- in words --------------------------------------------------------------------------------------------------------

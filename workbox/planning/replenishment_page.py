@@ -25,14 +25,18 @@ from purchasing.offers import Terms
 from purchasing.queries import current_terms, purchase_order_rows
 from workbox.core import walls
 from workbox.core.admin import acting, moment_text, money_text, quantity_text
+from workbox.core.api import json_response
 from workbox.core.errors import DomainError
 from workbox.core.numbers import QUANTITY_PLACES, plain
+from workbox.planning import work
+from workbox.planning.progress import told
 
 PAGE_SIZE = 100
 CHOICES_MAX = 500
 TEXT_LENGTH_MAX = 100
 ID_DIGITS = 18
 QUANTITY_MAX = Decimal(10) ** 12
+WHAT = "refresh"
 FILTERS = ("vendor", "warehouse", "category", "q")
 
 
@@ -107,6 +111,8 @@ def _shown(request: HttpRequest, asked: Asked) -> HttpResponse:
         "may_order": _may(request, PURCHASING_WRITE),
         "may_plan": _may(request, FORECASTS_WRITE),
         "may_set": _may(request, FORECASTS_WRITE) and walls.own() is None,
+        "job": told(work.last(work.SUGGESTIONS), WHAT),
+        "progress_url": reverse("plan-progress"),
         **_choices(values),
     }
     return TemplateResponse(request, "admin/replenishment.html", context)
@@ -264,13 +270,20 @@ def _made_text(made: Sequence[int], lines: int) -> str:
 
 @require_POST
 def refresh(request: HttpRequest) -> HttpResponse:
-    """The suggestions are worked out anew from the curves, the stock and the orders of this moment."""
+    """A job works the suggestions out anew from the curves, the stock and the orders, unless one is under way."""
     _need(request, FORECASTS_WRITE)
     if curves.current_run() is None:
         messages.error(request, "There is no forecast yet to work suggestions out from: train the forecasts first.")
         return HttpResponseRedirect(_page_url(request))
-    with acting(request), walls.seen_by(None):  # a suggestion is the shop's; who sees which of them is another matter
-        replenishment.refresh()
-    count = find_suggestions(SuggestionFilter()).count()
-    messages.success(request, f"Worked out anew: {count} {'suggestion' if count == 1 else 'suggestions'}.")
+    job, is_new = work.start(work.SUGGESTIONS, user_id=request.user.pk)
+    url = reverse("admin:jobs_job_change", args=[job.pk])
+    said = "The suggestions are worked out anew as" if is_new else "They are being worked out already:"
+    messages.success(request, format_html('{} <a href="{}" class="underline">job {}</a>.', said, url, job.pk))
     return HttpResponseRedirect(_page_url(request))
+
+
+@require_GET
+def progress(request: HttpRequest) -> HttpResponse:
+    """How far the last refresh is, for the page that waits for it."""
+    _need(request, FORECASTS_READ)
+    return json_response({"job": told(work.last(work.SUGGESTIONS), WHAT)})

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from insights import demand
+from insights import curves, demand
 from workbox.planning import work
 
 
@@ -16,6 +16,12 @@ def update_demand() -> bool:
 def update_demand_after_bulk() -> bool:
     """The same at once after an import or other bulk work."""
     return demand.waiting() >= work.BULK_ROWS and work.start(work.DEMAND)[1]
+
+
+@shared_task(name="planning.refresh_suggestions")
+def refresh_suggestions() -> bool:
+    """Work out anew what to order: stock and purchase orders moved since."""
+    return curves.current_run() is not None and work.start(work.SUGGESTIONS)[1]
 
 
 @shared_task(name="planning.refit")

@@ -7,31 +7,38 @@ from typing import Any
 
 from django.utils import timezone
 
-from insights import demand, refit
-from insights.models import ForecastRun
+from insights import demand, refit, replenishment
+from insights.models import ForecastRun, PlanningSettings
 from workbox.core.db import transactional
 from workbox.jobs import services
 from workbox.jobs.models import Job, JobState
 from workbox.jobs.services import Outcome, Progress
 
-DEMAND, REFIT, TRAINING = "demand_update", "forecast_refit", "forecast_training"
+DEMAND, REFIT, TRAINING, SUGGESTIONS = "demand_update", "forecast_refit", "forecast_training", "suggestions_refresh"
 BULK_ROWS = 2000  # so many event rows in five minutes are bulk work
 
 
 @transactional
 def start(kind: str, *, user_id: int | None = None) -> tuple[Job, bool]:
-    """The job of this kind that waits or runs, or a new one; True when it is new.
+    """The shop's job of this kind that waits or runs, whoever asked for it, or a new one; True when it is new.
 
-    Twice the same fit at once would be twice the work for the same answer.
+    Twice the same fit at once would be twice the work for the same answer. Of two who ask in the same moment the
+    planning row lets one look after the other has written.
     """
+    PlanningSettings.objects.get_or_create(pk=PlanningSettings.ROW)
+    PlanningSettings.objects.select_for_update().get(pk=PlanningSettings.ROW)
     alive = Job.objects.filter(
         kind=kind,
         state__in=[JobState.QUEUED, JobState.RUNNING],
         created_at__gte=timezone.now() - timedelta(hours=6),
-        created_by_id=user_id,
     )
     found = alive.order_by("-id").first()
     return (found, False) if found is not None else (services.start(kind, {}, user_id=user_id), True)
+
+
+def last(kind: str) -> Job | None:
+    """The newest job of this kind."""
+    return Job.objects.filter(kind=kind).order_by("-id").first()
 
 
 def run_demand(job: Job, progress: Progress) -> Outcome:
@@ -49,6 +56,13 @@ def run_refit(job: Job, progress: Progress) -> Outcome:
 def run_training(job: Job, progress: Progress) -> Outcome:
     """The job `forecast_training`: a refit, and what the forecasts would have been worth on past days."""
     return _fitted(ForecastRun.Kind.TRAINING, progress)
+
+
+def run_suggestions(job: Job, progress: Progress) -> Outcome:
+    """The job `suggestions_refresh`: every suggestion is what curves, stock and orders say now."""
+    began = time.monotonic()
+    count = replenishment.refresh(tick=lambda done: progress(done, None, "products"))
+    return Outcome({"suggestions": count, "seconds": round(time.monotonic() - began, 2)})
 
 
 def _fitted(kind: str, progress: Progress) -> Outcome:

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import EXPORTS_READ, IMPORTS_WRITE
+from accounts.capabilities import EXPORTS_READ, FORECASTS_WRITE, IMPORTS_WRITE
 from workbox.core import walls
 from workbox.core.api import ActionView, ApiView, Page, conditional, read_object, read_page
 from workbox.core.numbers import to_json
@@ -26,10 +27,12 @@ SEES_ALL_JOBS = IMPORTS_WRITE  # managers; everybody else sees their own
 
 
 def visible_jobs(request: HttpRequest | Request) -> QuerySet[Job]:
-    """The jobs the asker may know of."""
+    """The jobs the asker may know of: his own, and the shop's where he may start them; managers without walls all."""
     user: Any = request.user
-    sees_all = user.can(SEES_ALL_JOBS) and walls.own() is None  # a file may hold what is behind a wall
-    return Job.objects.all() if sees_all else Job.objects.filter(created_by_id=user.id)
+    if user.can(SEES_ALL_JOBS) and walls.own() is None:  # a file may hold what is behind a wall
+        return Job.objects.all()
+    mine = Q(created_by_id=user.id)
+    return Job.objects.filter(mine | Q(kind__in=settings.WORKBOX_SHOP_JOBS) if user.can(FORECASTS_WRITE) else mine)
 
 
 def visible_job(request: HttpRequest | Request, job_id: int) -> Job:
