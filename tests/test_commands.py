@@ -142,7 +142,7 @@ def test_doctor_tells_what_is_scheduled_and_when_it_last_ran(settings: Settings)
 def test_doctor_asks_the_workers_themselves(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.DEBUG = False
     answers: list[dict[str, Any]] = []
-    monkeypatch.setattr(app.control, "ping", lambda timeout: answers)  # the wire to other processes
+    monkeypatch.setattr(app.control, "ping", lambda timeout, connection: answers)  # the wire to other processes
     silent = finding("workers")
     # On SQLite everything is one machine for one person: advice. A server without a worker is a fault.
     assert silent["level"] == ("problem" if connection.vendor == "mysql" else "note")

@@ -221,7 +221,7 @@ def _broker() -> Findings:
     try:
         with app.connection_for_read() as wire:
             wire.ensure_connection(max_retries=1, timeout=REDIS_TIMEOUT_SECONDS)
-        answers = app.control.ping(timeout=WORKER_PING_SECONDS)
+            answers = app.control.ping(timeout=WORKER_PING_SECONDS, connection=wire)
     except (BrokerError, OSError, redis.RedisError) as error:
         yield Finding("broker", PROBLEM, f"{address} not reachable: {error}", "correct CELERY_BROKER_URL")
         return
