@@ -1,10 +1,19 @@
-"""Every list of the admin with odd searches, filters, orders and page numbers in its address: nothing breaks."""
+"""Every list of the admin with odd searches, filters, orders and page numbers in its address: nothing breaks.
+
+On SQLite whole pages are asked for. What another database could make of an odd value stands in the list's rows and
+counts alone, so on MariaDB those are read and no page is drawn around them: that takes a quarter of the time.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import SuspiciousOperation
+from django.db import connection
+from django.http import HttpResponse
 from django.test import RequestFactory
 
 from accounts.models import User
@@ -50,10 +59,24 @@ def odd_queries(model_admin: Any, user: User) -> Iterator[dict[str, str]]:
         yield {"action": name, "_selected_action": "1"}
 
 
-def _asking(user: User) -> Any:
-    request = RequestFactory().get("/")
+def _asking(user: User, path: str = "/", query: dict[str, str] | None = None) -> Any:
+    request = RequestFactory().get(path, query)
     request.user = user
+    SessionMiddleware(lambda _request: HttpResponse()).process_request(request)
+    MessageMiddleware(lambda _request: HttpResponse()).process_request(request)
     return request
+
+
+def listed(label: str, model_admin: Any, user: User, query: dict[str, str]) -> int:
+    """The status of a list whose rows and counts were read, without the page around them."""
+    request = _asking(user, url(label, "changelist"), query)
+    try:
+        answer = admin.site.admin_view(model_admin.changelist_view)(request)
+    except SuspiciousOperation:
+        return 400
+    if answer.status_code == 200:
+        list(answer.context_data["cl"].result_list)
+    return int(answer.status_code)
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -64,11 +87,14 @@ def test_no_list_breaks_or_writes_whatever_stands_in_its_address(shop: None, roo
         if not label.startswith(f"{room}."):
             continue
         for query in odd_queries(model_admin, user):
-            answer = client.get(url(label, "changelist"), query)
+            if connection.vendor == "mysql":
+                status = listed(label, model_admin, user, query)
+            else:
+                status = client.get(url(label, "changelist"), query).status_code
             asked += 1
             # 302: back to the list without what made no sense; 400: a look-up nobody offers
-            if answer.status_code not in ({200, 302, 400} if set(query) & {"nothing", "id__gte"} else {200, 302}):
-                wrong.append((label, query, answer.status_code))
+            if status not in ({200, 302, 400} if set(query) & {"nothing", "id__gte"} else {200, 302}):
+                wrong.append((label, query, status))
     assert asked > 50
     assert wrong == []
     assert fingerprint() == before
