@@ -1,17 +1,19 @@
 """The catalogue in the admin: categories, units, products with their stock, barcodes."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminImageFieldWidget, UnfoldAdminTextareaWidget
 
 from accounts.capabilities import CATALOG_WRITE, STOCK_POST
 from inventory.admin.dialogs import (
@@ -24,8 +26,8 @@ from inventory.admin.dialogs import (
 )
 from inventory.admin.labels import PrintsLabels
 from inventory.admin.panels import product_panels
-from inventory.models import Barcode, Category, Product, UnitOfMeasure
-from inventory.services import catalog, ledger, transfers
+from inventory.models import Barcode, Category, Product, ProductPicture, UnitOfMeasure
+from inventory.services import catalog, ledger, pictures, transfers
 from inventory.services.catalog import OpeningStock
 from workbox.core.admin import (
     AttentionFilter,
@@ -176,6 +178,11 @@ class ProductForm(PlainNumbers, forms.ModelForm):
     opening_warehouse = warehouse_field(
         required=False, label="In warehouse", help_text="Empty: where orders are filled from first."
     )
+    picture = forms.FileField(
+        required=False,
+        widget=UnfoldAdminImageFieldWidget(attrs={"accept": "image/*"}),
+        help_text="JPEG, PNG, WebP or GIF, up to 10 MB; a small copy is kept.",
+    )
 
     class Meta:
         model = Product
@@ -191,6 +198,29 @@ class ProductForm(PlainNumbers, forms.ModelForm):
         if self.instance.pk is None and "sku" in self.fields:
             self.fields["sku"].required = False
             self.fields["sku"].help_text = "Empty: one is made from the name."
+        if self.instance.pk is not None and "picture" in self.fields:
+            self.fields["picture"].initial = _Shown.of(self.instance.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A kept picture as the file field shows it."""
+
+    url: str
+
+    @classmethod
+    def of(cls, product_id: int) -> "_Shown | None":
+        """None: the product has none."""
+        version = ProductPicture.objects.filter(pk=product_id).values_list("version", flat=True).first()
+        return cls(picture_url(product_id, version)) if version else None
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def picture_url(product_id: int, version: str) -> str:
+    """Where the picture is; another picture has another address, so that browsers may keep it for ever."""
+    return f"{reverse('admin:inventory_product_picture', args=[product_id])}?v={version}"
 
 
 READ_FIELDSETS = [
@@ -214,7 +244,7 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
     autocomplete_fields = ["category"]
     inlines = [BarcodeInline]
     fieldsets = [
-        (None, {"fields": [("sku", "name"), ("category", "unit"), "description"]}),
+        (None, {"fields": [("sku", "name"), ("category", "unit"), "description", "picture"]}),
         ("Money", {"fields": [("price", "unit_cost")]}),
         ("Reordering", {"fields": [("reorder_threshold", "reorder_quantity"), "is_stocked"]}),
     ]
@@ -281,6 +311,21 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     # ---- page ----
+    def get_urls(self) -> list[Any]:
+        """With the picture's."""
+        view = self.admin_site.admin_view(self.picture_view, cacheable=True)
+        return [path("<int:product_id>/picture/", view, name="inventory_product_picture"), *super().get_urls()]
+
+    def picture_view(self, request: HttpRequest, product_id: int) -> HttpResponse:
+        """The picture's bytes. A browser that asks for this very version may keep it."""
+        found = ProductPicture.objects.filter(pk=product_id).first() if self.has_view_permission(request) else None
+        if found is None:
+            raise Http404
+        keep = "private, max-age=31536000, immutable" if request.GET.get("v") == found.version else "private, no-cache"
+        answer = HttpResponse(bytes(found.content), content_type=pictures.CONTENT_TYPE)
+        answer.headers["Cache-Control"] = keep
+        return answer
+
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         """Who may only read sees numbers as people write them."""
         if obj is None or self.has_change_permission(request, obj):
@@ -307,7 +352,7 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
         return [one for one in super().get_actions_detail(request, object_id) if one.path not in hidden]
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:
-        """Through the catalogue service: its rules, its news, its stock row."""
+        """Through the catalogue services: their rules, their news, the stock row; all of it or nothing."""
         given = form.cleaned_data
         names = [name for name in (form.changed_data if change else given) if name in ProductForm.Meta.fields]
         values = {name: given[name] for name in names}
@@ -315,15 +360,25 @@ class ProductAdmin(PrintsLabels, CatalogWriters, ServiceAdmin):
             values["category"] = values["category"].name if values["category"] else None
         if "unit" in values:
             values["unit"] = values["unit"].code
-        with acting(request) as actor:
+        place = given.get("opening_warehouse")
+        opening = OpeningStock(given.get("opening_quantity") or Decimal(0), place.pk if place else None)
+        picture = given.get("picture")  # None: as it is; False: "clear" was ticked
+
+        def save() -> Product:
             if change:
                 saved = catalog.update_product(obj.pk, changes=values)
             else:
-                place = given.get("opening_warehouse")
-                opening = OpeningStock(given.get("opening_quantity") or Decimal(0), place.pk if place else None)
-                values["sku"] = values["sku"] or None
-                saved = catalog.create_product(**values, opening=opening, actor_id=actor)
-        obj.__dict__.update(saved.__dict__)
+                wanted = {**values, "sku": values["sku"] or None}
+                saved = catalog.create_product(**wanted, opening=opening, actor_id=request.user.pk)
+            if picture is False:
+                pictures.remove_picture(saved.pk)
+            elif kept:
+                pictures.set_picture(saved.pk, kept)
+            return saved
+
+        with acting(request):
+            kept = pictures.as_kept(picture) if "picture" in form.changed_data and picture else b""
+            obj.__dict__.update(transact(save).__dict__)
 
     # ---- who may ----
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -1,6 +1,6 @@
 """The tables that are the truth about what stands on the shelves."""
 
-from inventory.models.catalog import Barcode, Category, Product, UnitOfMeasure
+from inventory.models.catalog import Barcode, Category, Product, ProductPicture, UnitOfMeasure
 from inventory.models.counts import CountLine, StockCount
 from inventory.models.stock import (
     INBOUND_TYPES,
@@ -27,6 +27,7 @@ __all__ = [
     "Hold",
     "MovementType",
     "Product",
+    "ProductPicture",
     "ProductStock",
     "Reservation",
     "StockCount",

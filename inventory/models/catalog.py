@@ -105,6 +105,18 @@ class Product(models.Model):
         return f"{self.name} ({self.sku})"
 
 
+class ProductPicture(models.Model):
+    """What a product looks like, as `inventory.services.pictures` keeps it; `version` names these very bytes."""
+
+    product = models.OneToOneField(Product, on_delete=models.PROTECT, primary_key=True, related_name="picture")
+    content = models.BinaryField()
+    version = models.CharField(max_length=16)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"picture of {self.product}"
+
+
 class GtinField(ExactCharField):
     """The row's `code` as GTIN-14, or null: written by the column itself, so that no door can forget it."""
 

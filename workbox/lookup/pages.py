@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.capabilities import PURCHASING_WRITE, STOCK_POST
 from insights.explain import explain
+from inventory.admin.catalog import picture_url
 from inventory.errors import ProductUnknown
 from inventory.models import Product
 from workbox.core import events
@@ -61,6 +63,7 @@ def product_page(request: HttpRequest, product_id: int) -> HttpResponse:
         cursor=cursor,
         product=product,
         initials=stock.initials(product.name),
+        picture_url=_picture_url(product),
         total={
             "available": quantity_text(found["stock_quantity"]),
             "on_hand": quantity_text(found["on_hand"]),
@@ -87,10 +90,16 @@ def forecast(request: HttpRequest, product_id: int) -> HttpResponse:
 
 
 def _product(product_id: int) -> Product:
-    found = Product.objects.filter(pk=product_id).select_related("unit", "category").first()
+    products = Product.objects.select_related("unit", "category").annotate(picture_version=F("picture__version"))
+    found = products.filter(pk=product_id).first()
     if found is None:
         raise Http404(str(ProductUnknown(f"There is no product {product_id}.")))
     return found
+
+
+def _picture_url(product: Product) -> str:
+    version: str | None = product.picture_version  # type: ignore[attr-defined]  # annotated by _product
+    return picture_url(product.pk, version) if version else ""
 
 
 def _dialogs(request: HttpRequest, product: Product) -> list[dict[str, str]]:
