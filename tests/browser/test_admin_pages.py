@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import looks
 from tests.browser.conftest import Visitor
 
 MakeVisitor = Callable[..., Visitor]
@@ -32,11 +33,10 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
-@pytest.mark.parametrize("look", ["desk-light", "desk-dark", "phone-light", "phone-dark"])
 def test_every_main_page_fits_and_loads_from_here_only(
-    visitor: MakeVisitor, tmp_path_factory: pytest.TempPathFactory, look: str
+    visitor: MakeVisitor, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    one = visitor("manager", phone="phone" in look, dark="dark" in look)
+    one = visitor("manager")
     folder = Path(tmp_path_factory.getbasetemp()) / "screenshots"
     folder.mkdir(exist_ok=True)
     too_wide = []
@@ -45,16 +45,21 @@ def test_every_main_page_fits_and_loads_from_here_only(
         page.wait_for_load_state("networkidle") if name != "live" else expect(page.locator("#connection")).to_have_text(
             "Live"
         )
-        page.screenshot(path=str(folder / f"{look}-{name}.png"), full_page=True)
-        if not fits(page):
-            too_wide.append(name)
+        for look in looks(page):
+            page.screenshot(path=str(folder / f"{look}-{name}.png"), full_page=True)
+            if not fits(page):
+                too_wide.append(f"{look}-{name}")
     assert too_wide == []
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (
-        sum(map(int, re.findall(r"\d+", background)[:3])) < 150
-        if "dark" in look
-        else background == "rgb(249, 250, 251)"
-    )
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/live/"])
+def test_a_page_comes_in_the_theme_of_the_device(visitor: MakeVisitor, path: str) -> None:
+    def background(*, dark: bool) -> int:
+        page = visitor("manager", dark=dark).open(path)
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+    assert background(dark=True) < 150 < 600 < background(dark=False)
 
 
 def test_a_customer_does_not_get_in_and_a_clerk_does(visitor: MakeVisitor) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from accounts.models import Role, User
 from insights import facts, refit
+from inventory.gtin import check_digit
 from inventory.models import Barcode, Product, UnitOfMeasure, Warehouse
 from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.catalog import OpeningStock
@@ -60,7 +61,8 @@ def make_shop() -> None:
         made[sku] = catalog.create_product(
             name=name, sku=sku, category=category, price=D(price), opening=opening, actor_id=clerk
         )
-        Barcode.objects.create(code=f"40063813{made[sku].pk:05d}", product=made[sku])
+        code = f"4006381{made[sku].pk:05d}0"
+        Barcode.objects.create(code=code[:-1] + check_digit(code), product=made[sku])
     beans = catalog.create_product(
         name="Coffee beans",
         sku="BEANS",
