@@ -366,6 +366,18 @@ def _print_fan_out(found: dict[str, Any], who: str) -> None:
     print(f"{found['case']:18} {who:8} {last:8.1f} ms to the last, {cpu:6.1f} ms CPU per event")
 
 
+def production_settings() -> dict[str, str]:
+    """What the environment says beside where the servers are."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "workbox.settings",
+        "SECRET_KEY": "bench-" + base64.b64encode(os.urandom(32)).decode(),
+        "JWT_SECRET_KEY": base64.b64encode(os.urandom(48)).decode(),
+        "ACCESS_TOKEN_EXPIRE_MINUTES": "600",
+        "WORKBOX_THROTTLE": "off",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
 def main() -> None:
     """Start everything, measure, stop everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -384,14 +396,7 @@ def main() -> None:
     stop_on_signals()
     compare = peer_module()
     with running(durable=True) as services:
-        os.environ |= services.environment | {
-            "DJANGO_SETTINGS_MODULE": "workbox.settings",
-            "SECRET_KEY": "bench-" + base64.b64encode(os.urandom(32)).decode(),
-            "JWT_SECRET_KEY": base64.b64encode(os.urandom(48)).decode(),
-            "ACCESS_TOKEN_EXPIRE_MINUTES": "600",
-            "WORKBOX_THROTTLE": "off",
-            "LOG_LEVEL": "WARNING",
-        }
+        os.environ |= services.environment | production_settings()
         sys.path.insert(0, str(ROOT))  # our apps; scripts/ is there already
         shop = load_module(ROOT / "scripts" / "bench_shop.py")
         token = shop.fill(args.products)
