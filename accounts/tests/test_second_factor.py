@@ -58,6 +58,13 @@ def logged_in() -> Client:
 
 
 # ---- setting it up ---------------------------------------------------------------------------------------------------
+def test_the_page_shows_one_secret_even_where_two_were_made_at_once(clerk: User) -> None:
+    client = logged_in()
+    first = client.get(PAGE).context["secret"]
+    TOTPDevice.objects.create(user=clerk, confirmed=False, name="Made in another window")
+    assert [client.get(PAGE).context["secret"] for _ in range(2)] == [first, first]
+
+
 def test_a_code_of_the_app_turns_it_on_and_ten_recovery_codes_are_shown_once(clerk: User) -> None:
     client = logged_in()
     page = client.get(PAGE)
