@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from django.db import connection
 from accounts.hashers import ChosenCostHasher
 from accounts.models import User
 from conftest import PASSWORD
+from inventory.models import Product
 from tests.servers import database_url
 from workbox.core import facts_log
 from workbox.core.events import CATALOG, NewEvent, append, sequence_pending
 from workbox.core.followers import follow
 from workbox.env import env, read_files, secret
+from workbox.management.commands import demo
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,10 +41,35 @@ def run(*arguments: str) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_setup_makes_an_admin_once() -> None:
     answer = json.loads(run("--json", "--admin", "boss@example.com", "--password", PASSWORD))
-    assert answer == {"database_created": False, "admin": "boss"}
+    assert answer == {"database_created": False, "admin": "boss", "demo_loaded": False}
     assert json.loads(run("--json", "--admin", "boss@example.com", "--password", PASSWORD))["admin"] is None
     boss = User.objects.get()
     assert (boss.role, boss.check_password(PASSWORD)) == ("admin", True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_setup_gives_the_admin_a_name_that_is_free_and_no_weak_password() -> None:
+    User.objects.create_user("boss", "other@example.com", PASSWORD)
+    with pytest.raises(CommandError, match="too weak"):
+        run("--admin", "boss@example.com", "--password", "12345")
+    assert User.objects.count() == 1
+    name = json.loads(run("--json", "--admin", "boss@example.com", "--password", PASSWORD))["admin"]
+    assert name.startswith("boss")
+    assert name != "boss"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_setup_answers_one_document_and_fills_an_empty_shop_only(
+    make_product: Callable[..., Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "PRODUCTS", 3)
+    monkeypatch.setattr(demo, "ORDERS", 5)
+    assert json.loads(run("--json", "--demo", "--password", PASSWORD))["demo_loaded"] is True
+    products = Product.objects.count()
+    make_product("Lamp")
+    assert json.loads(run("--json", "--demo", "--password", PASSWORD))["demo_loaded"] is False
+    assert "The shop is not empty" in run("--demo", "--password", PASSWORD)
+    assert Product.objects.count() == products + 1
 
 
 @pytest.mark.django_db

@@ -1,6 +1,7 @@
 """What one scan does in each mode: the code becomes a product and a quantity, then the mode's service books it.
 
-Called inside one transaction with the actor and the walls set. Answers say in words what happened, with the numbers.
+Called with the actor and the walls set; what writes (`WRITES`) inside one transaction, a look-up and a pick without.
+Answers say in words what happened, with the numbers.
 """
 
 from collections.abc import Callable, Mapping
