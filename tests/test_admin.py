@@ -651,6 +651,17 @@ def test_the_sidebar_offers_what_the_role_may_see(shop: None) -> None:
     assert "Failed logins" in chief
 
 
+def test_what_is_not_ones_own_is_a_page_with_a_sentence(shop: None) -> None:
+    client = browser("clerk")
+    for path, status, words in (
+        ("/admin/roles/", 403, "Your role does not allow this"),
+        ("/admin/story/product/999999/", 404, "There is nothing here"),
+    ):
+        answer = client.get(path)
+        page = answer.content.decode()
+        assert (answer.status_code, words in page, "workbox/icon.svg" in page) == (status, True, True)
+
+
 @pytest.mark.parametrize("role", ["clerk", "manager", "analyst", "admin"])
 def test_each_link_of_the_sidebar_opens(shop: None, role: str) -> None:
     client = browser(role)
