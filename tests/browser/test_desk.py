@@ -181,7 +181,7 @@ def test_what_is_done_to_many_rows_is_asked_about_first(visitor: MakeVisitor, se
     page = visitor("clerk", dark=dark).open("/admin/orders/order/?status__exact=pending")
     for order in orders:
         page.locator(f"input.action-select[value='{order}']").check()
-    page.locator("select[name=action]").select_option(label="Confirm selected orders")
+    page.locator("select[name=action]").select_option(label="Confirm the selected orders")
     run = page.locator("#changelist-form button[name=index]")
     run.press("Enter")
     dialog = page.get_by_role("dialog", name="Confirm 2 selected orders?")

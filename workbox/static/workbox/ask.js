@@ -23,9 +23,11 @@ function ask(question, yes) {
   form.append(title, buttons);
   dialog.append(form);
   document.body.append(dialog);
+  const before = document.activeElement;
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
+      before?.focus({ preventScroll: true });
       resolve(dialog.returnValue === "yes");
     });
     dialog.showModal();
@@ -46,9 +48,9 @@ function askBefore(form, question) {
   });
 }
 
-/* “Ship selected orders” of twelve: “Ship 12 selected orders?” */
+/* “Ship the selected orders” of twelve: “Ship 12 selected orders?” */
 function named(label, count) {
-  const whole = label.includes("selected") ? label.replace("selected", `${count} selected`) : `${label}: ${count} selected`;
+  const whole = label.includes("selected") ? label.replace(/(the )?selected/, `${count} selected`) : `${label}: ${count} selected`;
   return `${count === "1" ? whole.replace(/(selected \w+)s$/, "$1") : whole}?`;
 }
 
@@ -62,7 +64,7 @@ if (list) {
     const everything = list.querySelector(".actions span.all")?.textContent.match(/\d[\d.,]*/)?.[0];
     const count = isAll && everything ? everything : String(list.querySelectorAll("input.action-select:checked").length);
     const label = action.selectedOptions[0].textContent.trim();
-    return count === "0" ? null : [named(label, count), label.split(" ")[0]];
+    return count === "0" ? null : [named(label, count), label.split(/\W/)[0]];
   });
 }
 for (const form of document.querySelectorAll("form[data-ask]")) {

@@ -58,6 +58,8 @@ export function listen({ topics, cursor, onNews, onState, concerns = () => true 
     const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     socket = opened;
     watchSilence();
+    /* The page was left while this was on its way: closing it earlier is a complaint in the console. */
+    opened.onopen = () => socket !== opened && opened.close(1000);
     opened.onmessage = (message) => {
       watchSilence();
       receive(JSON.parse(message.data));
@@ -85,7 +87,7 @@ export function listen({ topics, cursor, onNews, onState, concerns = () => true 
     const open = socket;
     socket = null;
     clearTimeout(retryTimer);
-    if (open) open.close(1000);
+    if (open?.readyState === WebSocket.OPEN) open.close(1000);
   });
   window.addEventListener("pageshow", (event) => event.persisted && connect());
   connect();
