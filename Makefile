@@ -43,7 +43,7 @@ run: install ## serve a shop with demo data on $WORKBOX_PORT (default 8000); Ctr
 test: .venv/installed-dev ## run the tests on SQLite, then on throwaway MariaDB + Redis where installed
 	@$(BIN)/python scripts/run_tests.py $(ARGS)
 
-lint: .venv/installed-dev ## style, types, floor plan, migrations, OpenAPI document, templates
+lint: .venv/installed-dev ## style, types, floor plan, migrations, OpenAPI document, templates, advisories
 	@scripts/lint.sh
 
 format: .venv/installed-dev ## let ruff and djlint rewrite what they can

@@ -25,6 +25,7 @@ from accounts.models import User
 from accounts.principal import change_account
 from accounts.tokens import end_tokens_of
 from workbox.core import changes as history
+from workbox.core.db import transact
 from workbox.core.errors import Conflict, Invalid, NotFound, RuleViolation, TooManyRequests
 
 RECOVERY_CODES = 10
@@ -60,10 +61,25 @@ def _stamp(user: User) -> str:
 
 
 def begin(user: User) -> TOTPDevice:
-    """The device to enrol: the same secret until a code of it was given. Raises Conflict when there is one in use."""
+    """The device to enrol: the same secret until a code of it was given. Raises Conflict when there is one in use.
+
+    Made when it is first asked for, which changes nothing about the account: nobody needs a code of it before one was
+    given. Two pages that are opened at once wait for each other and show the same secret.
+    """
     if user.second_factor_at is not None:
         raise Conflict("This account has a second factor already; turn it off first.", code="second_factor_on")
-    return TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "Authenticator app"})[0]
+    return _unconfirmed(user) or transact(lambda: _made(user))
+
+
+def _made(user: User) -> TOTPDevice:
+    User.objects.select_for_update().get(pk=user.pk)
+    return _unconfirmed(user) or TOTPDevice.objects.create(user=user, confirmed=False, name="Authenticator app")
+
+
+def _unconfirmed(user: User) -> TOTPDevice | None:
+    """The oldest: there may be more of them from a time when two pages could make one each."""
+    found: TOTPDevice | None = TOTPDevice.objects.filter(user=user, confirmed=False).order_by("id").first()
+    return found
 
 
 def secret_text(device: TOTPDevice) -> str:

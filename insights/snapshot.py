@@ -1,6 +1,9 @@
 """What the dashboard shows, over HTTP and on its sockets: the day so far, what runs out, what sells best."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Sum
@@ -17,6 +20,16 @@ ALERTS_SHOWN = 50
 TOP_SHOWN, TOP_DAYS = 5, 30
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """A product that sells well: how much of it, for how much."""
+
+    name: str
+    product_id: int
+    units: Decimal
+    revenue: Decimal
+
+
 def snapshot() -> dict[str, Any]:
     """Today's sales beside yesterday's, products at or below their threshold, and the five best of thirty days."""
     ensure_built()
@@ -27,19 +40,36 @@ def snapshot() -> dict[str, Any]:
     before = facts.money(yesterday)
     low = low_stock_products()
     shown = list(low.values_list("name", "stock__available", "reorder_threshold", "id")[:ALERTS_SHOWN])
+    count = len(shown) if len(shown) < ALERTS_SHOWN else low.order_by().count()
+    return picture(datetime.now(UTC), today=so_far, yesterday=before, low=shown, low_count=count, best=_top(live))
+
+
+def picture(
+    at: datetime,
+    *,
+    today: Decimal,
+    yesterday: Decimal,
+    low: Iterable[tuple[str, Decimal, Decimal, int]],
+    low_count: int,
+    best: Sequence[Best],
+) -> dict[str, Any]:
+    """The snapshot's keys; `low` are name, available, threshold and id of products."""
     return {
-        "updated_at": datetime.now(UTC),
+        "updated_at": at,
         "daily_snapshot": {
-            "today_sales": so_far,
-            "yesterday_sales": before,
-            "growth": change_percentage(so_far, before),
+            "today_sales": today,
+            "yesterday_sales": yesterday,
+            "growth": change_percentage(today, yesterday),
         },
         "inventory_alerts": [
             {"product": name, "current_stock": stock, "min_required": least, "product_id": product_id}
-            for name, stock, least, product_id in shown
+            for name, stock, least, product_id in low
         ],
-        "inventory_alerts_total": len(shown) if len(shown) < ALERTS_SHOWN else low.order_by().count(),
-        "top_performers": _top(live),
+        "inventory_alerts_total": low_count,
+        "top_performers": [
+            {"product": one.name, "product_id": one.product_id, "units_sold": one.units, "revenue": one.revenue}
+            for one in best
+        ],
     }
 
 
@@ -48,7 +78,7 @@ def snapshot_text() -> str:
     return to_json(snapshot()).decode()
 
 
-def _top(live: facts.DayFigures) -> list[dict[str, Any]]:
+def _top(live: facts.DayFigures) -> list[Best]:
     """The products with the most revenue.
 
     Whoever is among the best with today was among the best before today, or was sold today: only those are looked at.
@@ -66,11 +96,6 @@ def _top(live: facts.DayFigures) -> list[dict[str, Any]]:
     ranked = sorted((-earned, product_id) for product_id, (earned, _) in found.items() if earned > 0)[:TOP_SHOWN]
     names = names_of([product_id for _, product_id in ranked])
     return [
-        {
-            "product": names[product_id]["product"],
-            "product_id": product_id,
-            "units_sold": found[product_id][1],
-            "revenue": found[product_id][0],
-        }
+        Best(names[product_id]["product"], product_id, units=found[product_id][1], revenue=found[product_id][0])
         for _, product_id in ranked
     ]

@@ -2,7 +2,7 @@
 """`make bench`: WorkBox in production settings beside the reference peer, on throwaway MariaDB + Redis, in one run.
 
 HTTP by granian (WSGI, two workers), /ws by uvicorn. The loads and the peer come from ../shared/bench (or
-WORKBOX_BENCH); without it only WorkBox's own figures are printed. Only ratios of one run mean anything on a shared
+WORKBOX_BENCH); without them it ends at once and says so. Only ratios of one run mean anything on a shared
 machine.
 """
 

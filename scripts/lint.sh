@@ -25,6 +25,24 @@ if [ -n "$(find templates -name '*.html' 2>/dev/null)" ]; then
   check "templates: format" djlint --quiet --check templates
   check "templates: rules" djlint --quiet --lint templates
 fi
+# What is known about the locked packages. The index may not answer, or know none of it (a mirror): that is said and no
+# failure, since nothing here could mend it.
+advisories() {
+  local said
+  if ! command -v pip-audit >/dev/null; then
+    echo "pip-audit is not installed: no advisory was looked up"
+  elif said=$(timeout 120 pip-audit --progress-spinner off --require-hashes --disable-pip -r requirements.txt 2>&1); then
+    case $said in
+      *"could not be audited"*) echo "the index here knows nothing of $(grep -c 'could not be audited' <<<"$said") packages: they were not looked up" ;;
+    esac
+  elif grep -q "^Found [0-9]* known vulnerabilit" <<<"$said"; then
+    echo "$said"
+    return 1
+  else
+    echo "no advisory was looked up: $(tail -n 1 <<<"$said")"
+  fi
+}
+check "advisories on the locked packages" advisories
 check "shell scripts parse" bash -n scripts/*.sh .ci/run
 
 if [ ${#failed[@]} -gt 0 ]; then

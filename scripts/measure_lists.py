@@ -21,14 +21,14 @@ import django
 
 django.setup()
 
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.conf import settings  # noqa: E402  (after the path and settings above)
+from django.core.management import call_command  # noqa: E402  (after the path and settings above)
+from django.db import connection  # noqa: E402  (after the path and settings above)
+from django.test import Client  # noqa: E402  (after the path and settings above)
 
-from accounts.models import User  # noqa: E402
-from inventory.models import Product, StockMovement, UnitOfMeasure, Warehouse  # noqa: E402
-from orders.models import Order  # noqa: E402
+from accounts.models import User  # noqa: E402  (after the path and settings above)
+from inventory.models import Product, StockMovement, UnitOfMeasure, Warehouse  # noqa: E402  (after the path and settings above)
+from orders.models import Order  # noqa: E402  (after the path and settings above)
 
 PRODUCTS, LINES_PER_ACT, CHUNK = 1000, 4, 100_000
 LIMIT_MS = 300.0

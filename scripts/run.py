@@ -73,8 +73,6 @@ def serve_until_stopped() -> int:
 
 
 def main() -> None:
-    port = int(os.environ.get("WORKBOX_PORT", "8000"))
-    refuse_taken_port(port)
     VAR.mkdir(exist_ok=True)
     make_keys()
     os.chdir(ROOT)
@@ -85,6 +83,8 @@ def main() -> None:
         "PYTHONWARNINGS", "ignore"
     )  # advice to developers; the tests turn every warning into an error
     django.setup()
+    port = int(os.environ.get("WORKBOX_PORT") or "8000")  # the settings have read .env by now
+    refuse_taken_port(port)
     print("Preparing the database ...", flush=True)
     call_command("migrate", interactive=False, verbosity=0)
     load_demo()

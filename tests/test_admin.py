@@ -655,6 +655,27 @@ def test_the_sidebar_offers_what_the_role_may_see(shop: None) -> None:
     assert "Failed logins" in chief
 
 
+def test_what_is_not_ones_own_is_a_page_with_a_sentence(shop: None) -> None:
+    client = browser("clerk")
+    for path, status, words in (
+        ("/admin/roles/", 403, "Your role does not allow this"),
+        ("/admin/story/product/999999/", 404, "There is nothing here"),
+    ):
+        answer = client.get(path)
+        page = answer.content.decode()
+        assert (answer.status_code, words in page, "workbox/icon.svg" in page) == (status, True, True)
+
+
+@pytest.mark.parametrize("role", ["clerk", "manager", "analyst", "admin"])
+def test_each_link_of_the_sidebar_opens(shop: None, role: str) -> None:
+    client = browser(role)
+    groups = client.get("/admin/").context["sidebar_navigation"]
+    links = [str(item["link"]) for group in groups for item in group["items"]]
+    assert len(links) > 20
+    assert {link: status for link in links if (status := client.get(link).status_code) != 200} == {}
+    assert ("/admin/roles/" in links) == (role != "clerk")
+
+
 def test_the_login_page_lets_staff_in_and_customers_not(make_user: Callable[..., User]) -> None:
     make_user("user"), make_user("clerk")
     client = Client()

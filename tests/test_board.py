@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts import services as accounts
-from accounts.models import User
+from accounts.models import Membership, User
 from inventory.errors import InsufficientStock
-from inventory.models import Product, ProductStock, Warehouse
+from inventory.models import Hold, Product, ProductStock, Warehouse
 from inventory.services import ledger
 from orders import services
 from orders.models import Order
@@ -225,3 +226,48 @@ def test_an_empty_board_says_how_to_begin(make_user: Callable[..., User]) -> Non
     page = browser("clerk").get(reverse("board")).content.decode()
     assert "There is no order yet." in page
     assert reverse("admin:orders_order_add") in page
+
+
+def test_a_shop_whose_orders_are_all_past_is_not_told_that_it_has_none(lamp: Product) -> None:
+    order = place(lamp, 1)
+    services.cancel_order(order)
+    Order.objects.update(updated_at=datetime.now(UTC) - timedelta(days=8))
+    page = browser("clerk").get(reverse("board-cards")).content.decode()
+    assert "Nothing cancelled in the last 7 days." in page
+    assert "There is no order yet." not in page
+
+
+def test_a_past_column_shows_what_moved_last_and_says_how_many_more(
+    lamp: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "CARDS_MAX", 2)
+    ids = [place(lamp, 1) for _ in range(4)]
+    for order in (ids[3], ids[1], ids[2], ids[0]):  # cancelled in this order, whatever their numbers
+        services.cancel_order(order)
+    Order.objects.filter(pk=ids[3]).update(updated_at=datetime.now(UTC) - timedelta(days=8))
+    found = column(browser("clerk"), "cancelled")
+    assert [card["id"] for card in found["cards"]] == [ids[0], ids[2]]
+    assert (found["count"], found["hidden"]) == ("4", "1 more in the list")
+
+
+def test_a_hold_that_is_over_makes_nobody_short(lamp: Product) -> None:
+    lapsed, other = place(lamp, 6, hold_minutes=30), place(lamp, 8)
+
+    def short() -> dict[int, str]:
+        return {card["id"]: card["lines"][0]["short"] for card in column(browser("clerk"), "pending")["cards"]}
+
+    assert short() == {lapsed: "", other: "4"}
+    Hold.objects.update(expires_at=datetime.now(UTC) - timedelta(minutes=1))
+    assert short() == {lapsed: "", other: ""}
+    assert services.confirm_order(other).status == "confirmed"
+    assert short() == {lapsed: "4"}
+
+
+def test_who_is_bound_to_a_warehouse_sees_no_shortage_that_another_one_fills(
+    lamp: Product, annex: Warehouse, main: Warehouse
+) -> None:
+    clerk = User.objects.get(username="clerk")
+    Membership.objects.create(user=clerk, warehouse=annex)
+    anywhere, there = place(lamp, 6), place(lamp, 6, warehouse_id=annex.pk)
+    short = {card["id"]: card["lines"][0]["short"] for card in column(browser("clerk"), "pending")["cards"]}
+    assert short == {anywhere: "", there: "6"}

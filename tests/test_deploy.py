@@ -1,9 +1,11 @@
 """The deployment files parse, agree with their schemas and name only what WorkBox has."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,30 @@ def test_the_proxy_sends_every_socket_and_nothing_else_to_the_live_process() -> 
         assert not re.match(pattern, path), path
     with pytest.raises(Resolver404):
         resolve("/ws")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"DATABASE_URL": "mysql://shop:p%2Fss%40@db.example.com:3307/shop"},
+        {"DB_HOST": "db.example.com", "DB_PORT": "3307", "DB_USER": "shop", "DB_PASSWORD": "p/ss@", "DB_NAME": "shop"},
+    ],
+    ids=["DATABASE_URL", "DB_HOST"],
+)
+def test_the_backup_drill_changes_the_databases_name_alone(named: dict[str, str]) -> None:
+    said = "import backup_drill as d; s = d.Server(d.database()); print(s.name, s.url_of('scratch'), *s.options)"
+    done = subprocess.run(
+        [sys.executable, "-c", said],
+        cwd=ROOT, env=os.environ | {"DATABASE_URL": "", "DB_HOST": "", "PYTHONPATH": "scripts"} | named,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    name, url, *options = done.stdout.split()
+    assert (name, url) == ("shop", "mysql://shop:p%2Fss%40@db.example.com:3307/scratch")
+    assert {"--host=db.example.com", "--port=3307", "--user=shop"} <= set(options)
+
+
+def test_compose_lets_every_setting_through_but_its_own_places() -> None:
+    for name in ("migrate", "web", "ws", "worker", "beat"):
+        service = COMPOSE["services"][name]
+        assert service["env_file"] == [{"path": ".env", "required": False}]
+        assert (service["environment"]["DATABASE_URL"], service["environment"]["DB_HOST"]) == ("", "db")

@@ -166,7 +166,22 @@ def test_a_filter_is_kept_of_lists_one_may_see_only(shop: None) -> None:
     assert not SavedFilter.objects.exists()
 
 
+def test_a_list_has_one_name(shop: None) -> None:
+    client = browser("clerk")
+    assert keep(client, "Mine", "q=x", "orders.ORDER").status_code == 404
+    assert taken_out(client, "orders.ORDER").status_code == 404
+    assert not SavedFilter.objects.exists()
+
+
 # ---- exports ---------------------------------------------------------------------------------------------------------
+def test_an_export_of_a_filter_that_cannot_be_read_says_so(shop: None) -> None:
+    client = browser("manager")
+    answer = taken_out(client, "orders.order", id__lt="x")
+    assert (answer.status_code, answer["Location"]) == (302, url("orders.order", "changelist"))
+    said = [str(one) for one in client.get("/admin/").context["messages"]]
+    assert said == ["This filter cannot be read, so nothing was taken out. Choose it from the list again."]
+
+
 def test_an_export_is_exactly_what_is_shown(shop: None) -> None:
     client, query = browser("manager"), {"status__exact": "pending", "o": "4", "q": ""}
     shown = client.get(url("orders.order", "changelist"), query).context["cl"].result_list

@@ -73,12 +73,27 @@ def test_every_fact_the_source_tells_is_in_the_documents() -> None:
 
 def test_the_protocol_page_shows_every_frame_with_its_keys() -> None:
     shown = [orjson.loads(text) for text in re.findall(r"```json\n(.+?)\n```", read("docs/realtime.md"))]
-    assert {frame["type"] for frame in shown} == set(frames())
-    for frame in shown:
+    own = {frame["type"] for frame, _ in realtime.OWN_FRAMES}
+    assert {frame["type"] for frame in shown} == set(frames()) | own
+    for frame in (one for one in shown if one["type"] not in own):
         event = frames()[frame["type"]]
         assert set(frame) == set(event.payload) | ENVELOPE, frame["type"]
     update = next(frame for frame in shown if frame["type"] == "inventory_update")
     assert set(update["by_warehouse"][0]) == set(frames()["inventory_update"].payload["by_warehouse"][0])
+
+
+def test_the_protocol_document_has_both_channels_with_all_that_is_said_on_them() -> None:
+    found = orjson.loads(read("docs/asyncapi.json"))
+    own = {"hello", "subscribed", "heartbeat", "pong", "resync_required", "error"}
+    told = set(re.findall(r"^def (\w+)\(.*\) -> dict", read("workbox/core/stream_frames.py"), re.MULTILINE))
+    assert told == own
+    live, dashboard = (found["channels"][name] for name in ("live", "dashboard"))
+    assert set(live["messages"]) == set(frames()) | own | {"subscribe", "ping"}
+    assert (dashboard["address"], set(dashboard["messages"])) == ("/ws/dashboard", {"picture", "pong", "error", "ping"})
+    assert set(found["components"]["messages"]) == set(live["messages"]) | set(dashboard["messages"])
+    refused = set(re.findall(r'(?:stream_frames\.error|_refuse)\((?:\w+, )?"(\w+)"', read("workbox/core/stream.py")))
+    assert refused <= set(found["components"]["messages"]["error"]["payload"]["properties"]["code"]["enum"])
+    assert len(refused) > 4
 
 
 def test_the_protocol_page_names_every_close_code_and_topic() -> None:

@@ -22,12 +22,14 @@ from insights.tests.conftest import SellDaily, sell_daily  # noqa: F401  (a fixt
 from inventory.models import Barcode, Product, ProductStock, StockMovement, Transfer, Warehouse
 from inventory.services import ledger
 from orders import services as orders
+from orders.models import OrderLine
 from orders.services import Item
 from purchasing.models import PurchaseOrder, PurchaseOrderLine
 from purchasing.services import vendors
 from purchasing.services.orders import send_purchase_order
 from purchasing.services.vendors import NewPrice
 from tests.walled import HIDDEN, HIDDEN_ID, build
+from workbox.lookup import stock
 from workbox.lookup.stock import initials
 
 pytestmark = pytest.mark.django_db
@@ -189,7 +191,8 @@ def test_a_delivery_with_a_date_is_a_mark_on_the_stock_line(
     send_purchase_order(order.pk)
     PurchaseOrder.objects.update(expected_on=due)
     seen = client.get(url(selling)).context
-    assert [(one["label"], one["quantity"], one["expected"]) for one in seen["purchases"]] == [(str(order), "30", due)]
+    coming = [(one["label"], one["quantity"], one["expected"]) for one in seen["purchases"]["rows"]]
+    assert coming == [(str(order), "30", due)]
     stock = seen["forecast"]["stock"]
     marks = {
         day: units
@@ -264,6 +267,20 @@ def test_the_page_takes_the_checked_in_number_of_statements_whatever_the_history
     assert len(many) == COUNTS["admin/lookup"]
     assert len(many) - len(few) <= 1  # in what transfers and orders the promises are made is asked once there are some
     assert [one for one in many if not one.startswith(("SELECT", "SAVEPOINT", "RELEASE"))] == []
+
+
+def test_finished_lines_do_not_crowd_out_what_still_waits(
+    browser: Callable[..., Client], lamp: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock, "DOCUMENTS_SHOWN", 2)
+    ids = [orders.place_order([Item(lamp.pk, D(1))], user_id=None, confirm=True).id for _ in range(3)]
+    OrderLine.objects.filter(order_id=ids[0]).update(shipped_quantity=1)
+    seen = browser("manager").get(url(lamp)).context["orders"]
+    assert ([one["label"] for one in seen["rows"]], seen["more"]) == ([f"Order {one}" for one in ids[1:]], 0)
+    ids.append(orders.place_order([Item(lamp.pk, D(1))], user_id=None, confirm=True).id)
+    page = browser("manager").get(url(lamp))
+    assert (len(page.context["orders"]["rows"]), page.context["orders"]["more"]) == (2, 1)
+    assert "And 1 more." in page.content.decode()
 
 
 # ---- dialogs ---------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from purchasing.queries import purchase_differences
 from purchasing.services import vendors
 from purchasing.services.orders import PurchaseItem, create_purchase_order, send_purchase_order
 from purchasing.services.receipts import undo_receipt
+from workbox.scan import pages
 
 pytestmark = pytest.mark.django_db
 D = Decimal
@@ -407,6 +408,21 @@ def test_the_choices_are_what_is_open_in_a_constant_number_of_statements(
 
 
 # ---- exactly once ----------------------------------------------------------------------------------------------------
+def test_a_paper_beyond_the_list_is_on_it_when_it_is_named(
+    clerk: Station, lamp: Product, order: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "CHOICES_MAX", 1)
+    last = services.place_order([Item(lamp.pk, D(1))], user_id=None, confirm=True).id
+
+    def listed(**named: Any) -> list[int]:
+        return [one["id"] for one in clerk.client.get("/admin/scan/choices/", named).json()["orders"]]
+
+    assert (listed(), listed(order_id=last), listed(order_id=order)) == ([order], [order, last], [order])
+    assert listed(order_id="9" * 30) == listed(order_id="x") == [order]
+    services.ship_order(last)
+    assert listed(order_id=last) == [order]
+
+
 def test_a_scan_sent_twice_is_booked_once_and_answered_twice(clerk: Station, lamp: Product, main: Warehouse) -> None:
     now = datetime.now(UTC)
     body = {"warehouse_id": main.pk, "reason": "Found", "scanned_at": now.isoformat()}

@@ -23,9 +23,11 @@ from inventory.services.bulk import NewPrice, price_all
 from inventory.services.ledger import Movement
 from orders import services as orders
 from orders.services import Item
+from orders.services.placing import Draft, place_together
 from tests.client import Api
 from workbox.core import context, walls
 from workbox.core.changes import TEXT_MAX, text_of
+from workbox.core.db import transact
 from workbox.core.errors import HistoryIsFixed
 from workbox.core.models import Event, FieldChange
 from workbox.story.entries import NOW, Entry, cursor_of, cut, joined, moment_of
@@ -197,6 +199,30 @@ def test_what_one_request_did_is_one_step_with_before_and_after(
     assert told("order", order.id, boss)[-1] == "Placed as confirmed, 1 product reserved, 114.00."
     assert told("product", lamp.pk, boss, kind="changes")[0] == "Price: 9.5 → 11"
     assert all("Order" not in one for one in told("product", lamp.pk, boss, kind="alerts"))
+
+
+def test_orders_placed_together_each_tell_what_they_reserved(make_product: Callable[..., Product], boss: User) -> None:
+    lamp, chair = make_product("Lamp", stock=20), make_product("Chair", stock=20)
+    postage = make_product("Postage", is_stocked=False, price="1.00")
+    drafts = [
+        Draft([Item(lamp.pk, D(1)), Item(postage.pk, D(1))], user_id=None, confirm=True),
+        Draft([Item(lamp.pk, D(2)), Item(chair.pk, D(1)), Item(lamp.pk, D(1))], user_id=None, confirm=True),
+    ]
+    first, second = transact(lambda: place_together(drafts))
+    said = [told("order", one.id, boss)[-1].partition(" reserved")[0] for one in (first, second)]
+    assert said == ["Placed as confirmed, 1 product", "Placed as confirmed, 2 products"]
+
+
+def test_what_somebody_changed_of_accounts_is_told_under_permissions(
+    make_product: Callable[..., Product], make_user: Callable[..., User], boss: User, main: Warehouse
+) -> None:
+    lamp, clerk = make_product("Lamp", sku="LAMP"), make_user("clerk")
+    context.actor_id.set(boss.pk)
+    catalog.update_product(lamp.pk, changes={"price": D("11.00")})
+    accounts.bind(boss, user_id=clerk.pk, warehouse_ids=[main.pk])
+    assert "Bound to warehouse of clerk: – → MAIN Main store" in told("user", boss.pk, boss, kind="access")
+    assert all("clerk" not in one for one in told("user", boss.pk, boss, kind="changes"))
+    assert told("user", boss.pk, boss, kind="changes") != []
 
 
 def test_an_account_and_a_warehouse_tell_theirs(

@@ -3,6 +3,7 @@
 Not a settings module: it only answers "what did the operator say?" and refuses what is unsafe.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,30 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 KEY_LENGTH_MIN = 32
 PLACEHOLDERS = ("change", "insecure", "secret-key", "your-", "example")
 
+KEYS = ("SECRET_KEY", "JWT_SECRET_KEY")
+
 env = environ.Env()
-for _file in (BASE_DIR / ".env", BASE_DIR / "var" / "secrets.env"):
-    if _file.exists():
-        environ.Env.read_env(str(_file))  # never overwrites what is already set
+
+
+def read_files(files: Iterable[Path]) -> None:
+    """Read those of the files that exist, the first one that names a variable wins; the environment wins over all.
+
+    A key that is there but empty, as in a copy of `.env.example`, is absent: the next file may have it.
+    """
+    for file in files:
+        _forget_empty_keys()
+        if file.exists():
+            environ.Env.read_env(str(file))  # never overwrites what is already set
+    _forget_empty_keys()
+
+
+def _forget_empty_keys() -> None:
+    for name in KEYS:
+        if name in env.ENVIRON and not env.ENVIRON[name].strip():
+            del env.ENVIRON[name]
+
+
+read_files((BASE_DIR / ".env", BASE_DIR / "var" / "secrets.env"))
 
 
 def secret(name: str, *, debug: bool, fallback: str = "") -> str:

@@ -81,6 +81,6 @@ def locked_out(
     """The answer to a login after too many failures: a page with a sentence for people, the error body for programs."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
     text = f"Too many failed logins. Try again in {minutes} minutes, or ask an administrator to unlock the account."
-    if request.is_api:  # type: ignore[attr-defined]
+    if request.is_api:  # type: ignore[attr-defined]  # RequestMiddleware sets it
         return error_response(TooManyRequests(text, retry_after_seconds=minutes * 60))
     return render(request, "admin/locked.html", {"minutes": minutes, "login_url": reverse("admin:login")}, status=429)

@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 
 from insights.events import RAISED, RESOLVED, UPDATED, alert_event
+from insights.snapshot import Best, picture
 from inventory.events import inventory_update, product_updated, transfer_updated
 from orders.events import order_placed, order_updated, return_booked
 from purchasing.events import purchase_order_updated
+from workbox.core import stream_frames
 from workbox.core.events import PLACES, Fact, NewEvent
 from workbox.core.numbers import to_json
 from workbox.core.stream import TOPICS
@@ -153,6 +155,41 @@ FRAMES = (
 )
 
 
+# What the connection says about itself, on `/ws` and where it says so on the dashboard.
+OWN_FRAMES: tuple[tuple[dict[str, Any], str], ...] = (
+    (
+        stream_frames.hello(cursor=41999, heartbeat_seconds=25, topics=TOPICS),
+        "at once: the newest cursor, the seconds between heartbeats, and all topics there are.",
+    ),
+    (
+        stream_frames.subscribed(topics=["stock", "orders"], cursor=41999),
+        "the answer to a subscription: those of the topics that you may see; facts after this cursor follow.",
+    ),
+    (
+        stream_frames.heartbeat(cursor=52000),
+        "after each pause of `heartbeat_seconds`, with the newest cursor. Nothing for twice as long: connect again.",
+    ),
+    (stream_frames.pong(cursor=52000), "the answer to a ping."),
+    (
+        stream_frames.resync_required(cursor=52000),
+        "your cursor is older than what is kept, or not from here.",
+    ),
+    (
+        stream_frames.error("unknown_action"),
+        f"what you sent was refused, or the connection was; the codes are `{'`, `'.join(stream_frames.ERRORS)}`.",
+    ),
+)
+PICTURE = picture(
+    AT,
+    today=Decimal(1200),
+    yesterday=Decimal(1000),
+    low=[("Cable", Decimal(3), Decimal(10), 2)],
+    low_count=1,
+    best=[Best("Laptop", 1, units=Decimal(2), revenue=Decimal("1999.98"))],
+)
+PICTURE_TOLD = "The whole dashboard: at once, every 30 seconds, and within a second of an order or a change of stock."
+
+
 def example(frame: Frame, place: int) -> str:
     """The frame as a client receives it, as the `place`-th of the documents' examples."""
     event = frame.example
@@ -169,37 +206,26 @@ def markdown() -> str:
         f"```json\n{example(frame, place)}\n```\n\ntopic `{frame.example.topic}`; {frame.told}"
         for place, frame in enumerate(FRAMES)
     ]
-    return "\n\n".join([BEGIN, *parts, END])
+    own = [f"```json\n{stream_frames.as_text(frame, AT)}\n```\n\n{told}" for frame, told in OWN_FRAMES]
+    return "\n\n".join([BEGIN, *parts, "About the connection itself:", *own, END])
 
 
 def asyncapi(version: str) -> dict[str, Any]:
     """The protocol as an AsyncAPI 3.0 document."""
-    messages = {
-        frame.example.type: {
-            "name": frame.example.type,
-            "title": frame.example.type.replace("_", " ").capitalize(),
-            "summary": frame.told.replace("\n", " "),
-            "tags": [{"name": frame.example.topic}],
-            "contentType": "application/json",
-            "payload": _schema(orjson.loads(example(frame, place)), kind=frame.example.type),
-            "examples": [{"payload": orjson.loads(example(frame, place))}],
-        }
+    facts = {
+        frame.example.type: _message(
+            frame.example.type, frame.told, orjson.loads(example(frame, place)), topic=frame.example.topic
+        )
         for place, frame in enumerate(FRAMES)
     }
-    subscribe = {
-        "name": "subscribe",
-        "summary": "Listen to topics, from a cursor on; say nothing for a second to hear everything from now.",
-        "payload": {
-            "type": "object",
-            "required": ["action"],
-            "properties": {
-                "action": {"const": "subscribe"},
-                "topics": {"type": "array", "items": {"enum": sorted(TOPICS)}},
-                "since": {"type": "integer", "minimum": 0},
-            },
-        },
+    own = {
+        frame["type"]: _message(frame["type"], told, orjson.loads(stream_frames.as_text(frame, AT)))
+        for frame, told in OWN_FRAMES
     }
-    channel = {"$ref": "#/channels/live"}
+    own["error"]["payload"]["properties"]["code"] = {"enum": list(stream_frames.ERRORS)}
+    shown = {"picture": _message("picture", PICTURE_TOLD, orjson.loads(to_json(PICTURE)), has_type=False)}
+    shown["picture"]["payload"]["properties"]["daily_snapshot"]["properties"]["growth"] = {"type": ["number", "null"]}
+    said = {"subscribe": _SUBSCRIBE, "ping": _PING}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -215,30 +241,70 @@ def asyncapi(version: str) -> dict[str, Any]:
             }
         },
         "channels": {
-            "live": {
-                "address": "/ws",
-                "messages": {
-                    name: {"$ref": f"#/components/messages/{name}"} for name in [*messages, "subscribe"]
-                },
-            }
+            "live": _channel("/ws", "Every fact, from a cursor on.", [*facts, *own, *said]),
+            "dashboard": _channel(
+                "/ws/dashboard",
+                "The dashboard; also at /analytics/ws/dashboard and /api/v1/analytics/ws/dashboard.",
+                [*shown, "pong", "error", "ping"],
+            ),
         },
         "operations": {
-            "hear": {
-                "action": "send",
-                "channel": channel,
-                "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in messages],
-            },
-            "subscribe": {
-                "action": "receive",
-                "channel": channel,
-                "messages": [{"$ref": "#/channels/live/messages/subscribe"}],
-            },
+            "hear": _operation("send", "live", [*facts, *own]),
+            "subscribe": _operation("receive", "live", ["subscribe"]),
+            "ping": _operation("receive", "live", ["ping"]),
+            "look": _operation("send", "dashboard", [*shown, "pong", "error"]),
+            "pingDashboard": _operation("receive", "dashboard", ["ping"]),
         },
         "components": {
-            "messages": messages | {"subscribe": subscribe},
+            "messages": facts | own | shown | said,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
-    }  # fmt: skip
+    }
+
+
+_SUBSCRIBE: dict[str, Any] = {
+    "name": "subscribe",
+    "summary": "Listen to topics, from a cursor on; say nothing for a second to hear everything from now.",
+    "payload": {
+        "type": "object",
+        "required": ["action"],
+        "properties": {
+            "action": {"const": "subscribe"},
+            "topics": {"type": "array", "items": {"enum": sorted(TOPICS)}},
+            "since": {"type": "integer", "minimum": 0},
+        },
+    },
+}
+_PING: dict[str, Any] = {
+    "name": "ping",
+    "summary": "Answered by a pong.",
+    "payload": {"type": "object", "required": ["action"], "properties": {"action": {"const": "ping"}}},
+}
+
+
+def _message(name: str, told: str, shown: dict[str, Any], *, topic: str = "", has_type: bool = True) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": name.replace("_", " ").capitalize(),
+        "summary": told.replace("\n", " "),
+        **({"tags": [{"name": topic}]} if topic else {}),
+        "contentType": "application/json",
+        "payload": _schema(shown, kind=name if has_type else ""),
+        "examples": [{"payload": shown}],
+    }
+
+
+def _channel(address: str, told: str, messages: list[str]) -> dict[str, Any]:
+    found = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+    return {"address": address, "description": told, "messages": found}
+
+
+def _operation(action: str, channel: str, messages: list[str]) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages],
+    }
 
 
 def _schema(value: Any, *, kind: str = "") -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """The second factor: enrol, log in, recover, reset; and no way round it in a browser, at the API or on a socket."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -58,6 +61,29 @@ def logged_in() -> Client:
 
 
 # ---- setting it up ---------------------------------------------------------------------------------------------------
+@pytest.mark.mariadb
+def test_pages_opened_at_once_make_one_secret(clerk: User) -> None:
+    together = threading.Barrier(8)
+
+    def opened(_: int) -> bytes:
+        try:
+            together.wait()
+            return second_factor.begin(clerk).bin_key
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        shown = set(pool.map(opened, range(8)))
+    assert (len(shown), TOTPDevice.objects.filter(user=clerk).count()) == (1, 1)
+
+
+def test_the_page_shows_one_secret_even_where_two_were_made_at_once(clerk: User) -> None:
+    client = logged_in()
+    first = client.get(PAGE).context["secret"]
+    TOTPDevice.objects.create(user=clerk, confirmed=False, name="Made in another window")
+    assert [client.get(PAGE).context["secret"] for _ in range(2)] == [first, first]
+
+
 def test_a_code_of_the_app_turns_it_on_and_ten_recovery_codes_are_shown_once(clerk: User) -> None:
     client = logged_in()
     page = client.get(PAGE)

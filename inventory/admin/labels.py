@@ -27,12 +27,12 @@ from inventory.labels import (
 from inventory.models import Product
 from inventory.queries.printing import label_rows
 from workbox.core.errors import Invalid
+from workbox.core.numbers import ID_DIGITS_MAX
 from workbox.core.papers import PDF, PLAIN, paper_response
 
 PRODUCTS_MAX = 500
 PRODUCTS_NAMED = 6
 SKIP_MAX = 64
-ID_DIGITS_MAX = 18
 
 
 class LabelForm(forms.Form):

@@ -16,10 +16,7 @@ from inventory.models import (
 from inventory.queries.moments import moved_since
 from workbox.core import walls
 from workbox.core.db import execute
-from workbox.core.numbers import as_quantity
-
-ID_DIGITS_MAX = 18
-
+from workbox.core.numbers import ID_DIGITS_MAX, as_quantity
 
 # Public name → column; ids follow the order of making.
 TRANSFER_ORDER = {"created": "id", "created_at": "id", "id": "id", "status": "status", "completed_at": "completed_at"}

@@ -159,6 +159,11 @@ def test_a_filter_is_kept_used_and_deleted(visitor: MakeVisitor) -> None:
     page.get_by_role("link", name="Called off").click()
     page.wait_for_url("**status__exact=cancelled")
     page.get_by_role("button", name="Delete the filter Called off").click()
+    expect(page.get_by_role("dialog", name="Delete the filter “Called off”?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Called off")).to_be_visible()
+    page.get_by_role("button", name="Delete the filter Called off").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.locator("body")).to_contain_text("“Called off” is deleted.")
     expect(page.get_by_role("link", name="Called off")).to_have_count(0)
 
@@ -169,6 +174,32 @@ def test_a_list_is_taken_out_as_it_is_shown(visitor: MakeVisitor) -> None:
         page.get_by_role("link", name="CSV", exact=True).click()
     lines = Path(download.value.path()).read_text("utf-8-sig").splitlines()
     assert [line.partition(",")[0] for line in lines] == ["Sku", "CHAIR-02", "CHAIR-01"]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_is_done_to_many_rows_is_asked_about_first(visitor: MakeVisitor, server: Server, dark: bool) -> None:
+    orders = [place(server) for _ in range(2)]
+    page = visitor("clerk", dark=dark).open("/admin/orders/order/?status__exact=pending")
+    for order in orders:
+        page.locator(f"input.action-select[value='{order}']").check()
+    page.locator("select[name=action]").select_option(label="Confirm the selected orders")
+    run = page.locator("#changelist-form button[name=index]")
+    run.press("Enter")
+    dialog = page.get_by_role("dialog", name="Confirm 2 selected orders?")
+    expect(dialog).to_be_visible()
+    assert serious(page) == []
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(run).to_be_focused()
+    run.press("Enter")
+    dialog.get_by_role("button", name="Not now").click()
+    expect(page.locator(f"input.action-select[value='{orders[0]}']")).to_be_checked()
+    page.locator(f"input.action-select[value='{orders[1]}']").uncheck()
+    run.press("Enter")
+    expect(page.get_by_role("dialog", name="Confirm 1 selected order?")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator(f"input.action-select[value='{orders[0]}']")).to_have_count(0)
+    expect(page.locator(f"input.action-select[value='{orders[1]}']")).to_have_count(1)
 
 
 # ---- every page, every screen ----------------------------------------------------------------------------------------

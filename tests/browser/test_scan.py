@@ -82,6 +82,28 @@ def test_a_wedge_looks_up_adjusts_and_takes_back(visitor: MakeVisitor, server: S
     assert on_hand(server, "CHAIR-01") == before
 
 
+def test_a_barcode_scanned_into_the_quantity_is_a_code_and_an_absurd_quantity_is_asked_about(
+    visitor: MakeVisitor, server: Server
+) -> None:
+    before = on_hand(server, "CHAIR-01")
+    page = station(visitor("clerk"))
+    adjusting(page, "Found behind the shelf")
+    page.click("#scan-quantity")
+    wedge(page, "4006381300003")
+    says(page, "good", f"Folding chair (CHAIR-01): +1 in Main store, {before + 1} on hand now")
+    expect(page.locator("#scan-quantity")).to_have_value("1")
+    page.fill("#scan-quantity", "10001")
+    page.focus("#scan-code")
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    wedge(page, "4006381300003")
+    says(page, "bad", "4006381300003 is not booked; the quantity is 1 again.")
+    assert asked == ["Really 10001 × 4006381300003? That many are seldom meant."]
+    page.get_by_role("button", name="Undo the last scan").click()
+    says(page, "good", f"{before} on hand now.")
+    assert on_hand(server, "CHAIR-01") == before
+
+
 def test_a_refused_scan_says_what_to_do_and_stays_until_somebody_decides(visitor: MakeVisitor) -> None:
     page = station(visitor("clerk"))
     adjusting(page, "Found")

@@ -34,12 +34,11 @@ from workbox.core import context, walls
 from workbox.core.errors import DomainError
 from workbox.core.events import ACCESS
 from workbox.core.models import Event, EventCursor, FieldChange, IdempotencyKey
-from workbox.core.numbers import has_places, plain
+from workbox.core.numbers import ID_DIGITS_MAX, has_places, plain
 from workbox.core.stream import TOPICS
 
 M = TypeVar("M", bound=Model)
 COUNT_MAX = 10_000
-BIGINT_DIGITS = 19
 MONEY_PLACES_SHOWN = 2
 FAILURES_SHOWN_MAX = 20
 LOGGED_TOPICS = (*TOPICS, ACCESS)
@@ -209,7 +208,7 @@ class NumberSearch:
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """The rows, and whether some may come twice."""
         number = search_term.strip().upper().removeprefix("#").removeprefix(self.number_prefix).strip()
-        if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
+        if not number.isdecimal() or len(number) > ID_DIGITS_MAX:
             return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
         wanted = Q()
         for name in self.number_fields:
@@ -361,7 +360,7 @@ def row_or_404(rows: QuerySet[M], number: Any) -> M:
     """The row with this id; raises Http404 when there is none, or when it is no number."""
     found = (
         walls.of(rows).filter(pk=number).first()
-        if str(number).isdecimal() and len(str(number)) < BIGINT_DIGITS
+        if str(number).isdecimal() and len(str(number)) <= ID_DIGITS_MAX
         else None
     )
     if found is None:
@@ -478,7 +477,7 @@ class EventAdmin(NewestSearch, ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Event], search_term: str) -> tuple[Any, bool]:
         """A number is a place in the log or what a fact is about: two look-ups by index, for an OR finds none."""
         number = search_term.strip()
-        if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
+        if not number.isdecimal() or len(number) > ID_DIGITS_MAX:
             return super().get_search_results(request, queryset, search_term)
         about = Event.objects.filter(topic__in=LOGGED_TOPICS, subject_id=int(number)).order_by("-id")
         places = Event.objects.filter(seq=int(number))

@@ -14,7 +14,7 @@ import structlog
 from channels.db import database_sync_to_async
 from django.db import DatabaseError, InterfaceError
 
-from workbox.core import events
+from workbox.core import events, stream_frames
 from workbox.core.broadcast import Broadcast, writer
 from workbox.core.stream import Hub, LiveConsumer, Socket, Viewer
 
@@ -143,4 +143,4 @@ class BoardConsumer(LiveConsumer):
 
     async def obey(self, message: dict[str, Any]) -> None:
         """There is nothing to ask for."""
-        await self._tell("error", code="unknown_action", detail="A board only shows; known actions: ping.")
+        await self._tell(stream_frames.error("unknown_action", "A board only shows; known actions: ping."))

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from django.core.exceptions import ValidationError
 
+ID_DIGITS_MAX = 18  # a longer number is nobody's id, and more than the databases compare
 QUANTITY_PLACES = 3
 MONEY_PLACES = 4
 QUANTITY_MAX = Decimal(10**9)

@@ -11,9 +11,16 @@ from decimal import Decimal
 from typing import Any
 
 from workbox.core.errors import Invalid
-from workbox.core.numbers import MONEY_MAX, MONEY_PLACES, QUANTITY_MAX, QUANTITY_PLACES, has_places, parse_decimal
+from workbox.core.numbers import (
+    ID_DIGITS_MAX,
+    MONEY_MAX,
+    MONEY_PLACES,
+    QUANTITY_MAX,
+    QUANTITY_PLACES,
+    has_places,
+    parse_decimal,
+)
 
-ID_DIGITS_MAX = 18
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DATE_ONLY = re.compile(r"^\d{4}-?\d{2}-?\d{2}$")
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no"})

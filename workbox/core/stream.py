@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
@@ -19,7 +18,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from workbox.core import events
+from workbox.core import events, stream_frames
 from workbox.core.broadcast import Broadcast, writer
 from workbox.core.doorbell import Bell
 from workbox.core.followers import FollowerThread, registered
@@ -252,8 +251,7 @@ class Hub:
         while True:
             await asyncio.sleep(settings.WORKBOX_HEARTBEAT_SECONDS)
             silent = time.monotonic() - self._tailer.last_round > SILENT_TAILER_SECONDS
-            text = json.dumps({"type": "heartbeat", "cursor": self.position, "at": datetime.now(UTC).isoformat()})
-            news = Broadcast(text)
+            news = Broadcast(stream_frames.as_text(stream_frames.heartbeat(cursor=self.position)))
             for socket in tuple(self.live):
                 if silent:
                     socket.close(CLOSE_STALE)  # better gone than silently stale
@@ -406,19 +404,15 @@ class LiveConsumer(AsyncWebsocketConsumer):
 
     async def begin(self, socket: Socket) -> None:
         """Greet; frames follow the first subscribe message, or come by themselves after a second."""
-        await self._tell(
-            "hello",
-            cursor=self.hub.position,
-            heartbeat_seconds=settings.WORKBOX_HEARTBEAT_SECONDS,
-            topics=sorted(TOPICS),
-        )
+        seconds = settings.WORKBOX_HEARTBEAT_SECONDS
+        await self._tell(stream_frames.hello(cursor=self.hub.position, heartbeat_seconds=seconds, topics=TOPICS))
         loop = asyncio.get_running_loop()
         self._timers.append(loop.call_later(SUBSCRIBE_WAIT_SECONDS, self._subscribe_default))
 
     async def _refuse(self, code: int, reason: str) -> None:
         # Accept first: a refused handshake reaches browsers as a bare 1006, without the code that says what to do.
         await self.accept()
-        await self._tell("error", code=reason, detail=_REFUSALS[reason])
+        await self._tell(stream_frames.error(reason))
         await self.close(code=code)
 
     async def disconnect(self, code: int) -> None:
@@ -443,16 +437,16 @@ class LiveConsumer(AsyncWebsocketConsumer):
             return
         self._received.append(now)
         if text_data is None or len(text_data) > FRAME_BYTES_MAX:
-            await self._tell("error", code="malformed", detail="Send JSON text of at most 64 KiB.")
+            await self._tell(stream_frames.error("malformed"))
             return
         try:
             message = json.loads(text_data)
         except ValueError:
             message = None
         if not isinstance(message, dict):
-            await self._tell("error", code="malformed", detail='Send a JSON object such as {"action":"subscribe"}.')
+            await self._tell(stream_frames.error("malformed"))
         elif message.get("action") == "ping":
-            await self._tell("pong", cursor=self.hub.position)
+            await self._tell(stream_frames.pong(cursor=self.hub.position))
         else:
             await self.obey(message)
 
@@ -461,7 +455,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
         if message.get("action") == "subscribe":
             await self._subscribe(message)
         else:
-            await self._tell("error", code="unknown_action", detail="Known actions: subscribe, ping.")
+            await self._tell(stream_frames.error("unknown_action"))
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         topics = message.get("topics", sorted(TOPICS))
@@ -471,10 +465,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             or any(topic not in TOPICS for topic in topics if isinstance(topic, str))
             or not all(isinstance(topic, str) for topic in topics)
         ):
-            await self._tell("error", code="unknown_topic", detail=f"Known topics: {', '.join(sorted(TOPICS))}.")
+            await self._tell(stream_frames.error("unknown_topic", f"Known topics: {', '.join(sorted(TOPICS))}."))
             return
         if since is not None and (not isinstance(since, int) or isinstance(since, bool) or not 0 <= since < 2**63):
-            await self._tell("error", code="bad_cursor", detail="`since` is the `cursor` of the last frame you saw.")
+            await self._tell(stream_frames.error("bad_cursor"))
             return
         self._begin(topics, since)
 
@@ -499,12 +493,10 @@ class LiveConsumer(AsyncWebsocketConsumer):
             forgotten, newest = await database_sync_to_async(_range)()
             if since > newest or since < forgotten:
                 socket.position = max(newest, self.hub.position)
-                await self._tell(
-                    "resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor."
-                )
+                await self._tell(stream_frames.resync_required(cursor=socket.position))
             else:
                 socket.position = since
-        await self._tell("subscribed", topics=sorted(socket.topics), cursor=socket.position)
+        await self._tell(stream_frames.subscribed(topics=socket.topics, cursor=socket.position))
         await self._feed(socket)
 
     async def _feed(self, socket: Socket) -> None:
@@ -524,9 +516,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
                 socket.position = row.cursor
             if not rows:  # pruned between two reads
                 socket.position = self.hub.position
-                await self._tell(
-                    "resync_required", cursor=socket.position, detail="Fetch fresh state, then go on from this cursor."
-                )
+                await self._tell(stream_frames.resync_required(cursor=socket.position))
 
     def _recheck(self, socket: Socket) -> None:
         async def go_on() -> None:
@@ -541,8 +531,8 @@ class LiveConsumer(AsyncWebsocketConsumer):
         self._close_soon(CLOSE_UNAUTHENTICATED)
         return False
 
-    async def _tell(self, kind: str, **facts: Any) -> None:
-        await self.send(text_data=json.dumps({"type": kind, **facts, "at": datetime.now(UTC).isoformat()}))
+    async def _tell(self, frame: dict[str, Any]) -> None:
+        await self.send(text_data=stream_frames.as_text(frame))
 
     def _close_soon(self, code: int) -> None:
         if self._closed:
@@ -552,16 +542,6 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self.hub.leave(self.socket)
         task = asyncio.get_running_loop().create_task(self.close(code=code))
         self._closing = task  # the loop keeps only weak references to tasks
-
-
-_REFUSALS = {
-    "not_authenticated": (
-        "Log in first: send `Authorization: Bearer <token>` or the sub-protocols `workbox.v1, bearer.<token>`."
-    ),
-    "too_many_sockets": "You have as many live connections as one user may have; close one first.",
-    "forbidden": "Your role does not allow this.",
-    "foreign_origin": "This page's origin is not allowed to open live connections here.",
-}
 
 
 def _range() -> tuple[int, int]:

@@ -66,7 +66,7 @@ def set_up_vendors(shelf: Sequence[Article], products: Mapping[str, int], *, ope
             found[supplier.name] = vendors.create_vendor(values).pk
         own = [one for one in stocked if one.category in supplier.categories]
         missing = [one for one in own if (found[supplier.name], products[one.sku]) not in priced]
-        transact(lambda one=supplier, rest=missing: _price_all(found[one.name], one, rest, products, opened))  # type: ignore[misc]
+        transact(lambda one=supplier, rest=missing: _price_all(found[one.name], one, rest, products, opened))  # type: ignore[misc]  # mypy cannot infer a lambda's default
     main = {category: found[one.name] for one in reversed(SUPPLIERS) for category in one.categories}
     return {one.sku: main[one.category] for one in stocked}
 

@@ -241,7 +241,7 @@ def _perform(stage: Stage, batch: Sequence[Act]) -> None:
         record_history([_as_past(stage, sale) for sale in past], warehouse_id=stage.warehouses[past[0].place])
     for act in batch:
         if isinstance(act, Sale) and not _is_past(act) and act.reference not in stage.known:
-            transact(lambda sale=act: _live(stage, sale))  # type: ignore[misc]
+            transact(lambda sale=act: _live(stage, sale))  # type: ignore[misc]  # mypy cannot infer a lambda's default
         elif isinstance(act, Correction) and act.reference not in stage.known:
             _correct(stage, act)
         elif isinstance(act, BroughtBack) and f"{act.sale} back" not in stage.known:

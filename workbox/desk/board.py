@@ -25,9 +25,11 @@ from orders.models import Order
 from orders.services import PlacedOrder
 from orders.states import OrderStatus
 from workbox.core import events, walls
-from workbox.core.admin import BIGINT_DIGITS, acting, quantity_text
+from workbox.core.admin import acting, quantity_text
 from workbox.core.api import error_response
+from workbox.core.db import transact
 from workbox.core.errors import DomainError, Forbidden, RuleViolation
+from workbox.core.numbers import ID_DIGITS_MAX
 from workbox.desk.cards import board_columns
 
 SELECTION_MAX = 100
@@ -88,7 +90,7 @@ BULK_STEPS = ("confirm", "ship")
 
 
 def _may(request: HttpRequest, capability: str) -> bool:
-    return bool(request.user.can(capability))  # type: ignore[union-attr]
+    return bool(request.user.can(capability))  # type: ignore[union-attr]  # staff only get here: never AnonymousUser
 
 
 def _shown(request: HttpRequest) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def _shown(request: HttpRequest) -> dict[str, Any]:
     return {
         "columns": columns,
         "may": {name: _may(request, step.capability) for name, step in STEPS.items()},
-        "is_empty": not any(column["cards"] for column in columns),
+        "is_empty": not any(column["cards"] for column in columns) and not walls.of(Order.objects.all()).exists(),
         "new_order_url": reverse("admin:orders_order_add") if _may(request, ORDERS_MANAGE) else "",
     }
 
@@ -164,18 +166,23 @@ def _result(request: HttpRequest, step: Step, number: str) -> dict[str, Any]:
     try:
         return {"order_id": number, "is_done": True, "detail": _take(request, step, number)}
     except DomainError as error:
-        return {"order_id": number[:BIGINT_DIGITS], "is_done": False, "detail": error.detail}
+        return {"order_id": number[:ID_DIGITS_MAX], "is_done": False, "detail": error.detail}
 
 
 def _take(request: HttpRequest, step: Step, number: str) -> str:
     """Take the step with the user as actor; an order outside the walls does not exist. Returns what to say."""
-    is_number = number.isascii() and number.isdigit() and len(number) < BIGINT_DIGITS
+    is_number = number.isascii() and number.isdigit() and len(number) <= ID_DIGITS_MAX
     if not is_number or not walls.of(Order.objects.filter(pk=int(number))).exists():
-        raise OrderUnknown(f"There is no order {number[:BIGINT_DIGITS]}.")
+        raise OrderUnknown(f"There is no order {number[:ID_DIGITS_MAX]}.")
+    reason = request.POST.get("reason", "").strip()[:REASON_LENGTH_MAX]
+
+    def work() -> str:
+        before = services.read_order(int(number), lock=True)  # what is said is what this step did, not a colleague's
+        order = step.work(int(number), reason)
+        return step.said(order, sum((line.quantity - line.shipped_quantity for line in before.lines), ZERO))
+
     with acting(request):
-        before = services.read_order(int(number))
-        order = step.work(int(number), request.POST.get("reason", "").strip()[:REASON_LENGTH_MAX])
-    return step.said(order, sum((line.quantity - line.shipped_quantity for line in before.lines), ZERO))
+        return transact(work)
 
 
 def _step_or_404(name: str) -> Step:

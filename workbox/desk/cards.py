@@ -53,10 +53,11 @@ NEXT_STEPS = (("confirm", CAN_CONFIRM), ("ship", CAN_SHIP), ("deliver", CAN_DELI
 def board_columns(now: datetime) -> list[dict[str, Any]]:
     """The columns with their cards, as the template shows them."""
     base = reverse("admin:orders_order_changelist")
-    picked = {column.status: list(_cut(column, now)) for column in COLUMNS}
-    cards = _cards([one for rows in picked.values() for one in rows], now)
+    picked = {column.status: _cut(column, now) for column in COLUMNS}
+    cards = _cards([one for rows, _ in picked.values() for one in rows], now)
     found = []
     for column in COLUMNS:
+        rows, left = picked[column.status]
         count, is_more = _count(column)
         found.append(
             {
@@ -67,8 +68,8 @@ def board_columns(now: datetime) -> list[dict[str, Any]]:
                 "note": f"last {RECENT_DAYS} days" if column.is_past else "",
                 "url": f"{base}?status__exact={column.status.value}",
                 "empty": column.empty,
-                "cards": [cards[order.pk] for order in picked[column.status]],
-                "hidden": "" if column.is_past else _hidden(count, len(picked[column.status]), is_more=is_more),
+                "cards": [cards[order.pk] for order in rows],
+                "hidden": _more(left) if column.is_past else _more(count - len(rows), is_more=is_more),
             }
         )
     return found
@@ -78,13 +79,20 @@ def _in_status(column: Column) -> QuerySet[Order]:
     return walls.within(Order.objects.filter(status=column.status), "warehouse_id", or_none=True)
 
 
-def _cut(column: Column, now: datetime) -> Iterable[Order]:
-    rows = _in_status(column).select_related("customer", "user").order_by("-id" if column.newest_first else "id")
-    shown = rows[:CARDS_MAX]
+def _cut(column: Column, now: datetime) -> tuple[list[Order], int]:
+    """The column's orders, and of a past one how many of the last days there are beside them.
+
+    When an order last moved is no index, so of a past column the newest so many numbers are looked at.
+    """
+    rows = _in_status(column).order_by("-id" if column.newest_first else "id")
+    whole = rows.select_related("customer", "user")
     if not column.is_past:
-        return shown
+        return list(whole[:CARDS_MAX]), 0
     since = now - timedelta(days=RECENT_DAYS)
-    return [order for order in shown if order.updated_at >= since]
+    moves = rows.values_list("updated_at", "id")[:COUNT_MAX]
+    recent = sorted((one for one in moves if one[0] >= since), reverse=True)
+    shown = whole.in_bulk([number for _, number in recent[:CARDS_MAX]])
+    return [shown[number] for _, number in recent if number in shown], len(recent) - len(shown)
 
 
 def _count(column: Column) -> tuple[int, bool]:
@@ -92,8 +100,7 @@ def _count(column: Column) -> tuple[int, bool]:
     return min(count, COUNT_MAX), count > COUNT_MAX
 
 
-def _hidden(count: int, shown: int, *, is_more: bool) -> str:
-    left = count - shown
+def _more(left: int, *, is_more: bool = False) -> str:
     return f"{left:,}{'+' if is_more else ''} more in the list" if left > 0 else ""
 
 
@@ -150,19 +157,20 @@ def shortages(orders: Sequence[tuple[Order, Sequence[OrderLine]]]) -> dict[int, 
     holds. Lines of one order share it in their order; orders do not share, since nobody knows which comes first.
     """
     wanted = [(order, line) for order, lines in orders for line in lines if line.product.is_stocked]
-    free: dict[int, dict[int, Decimal]] = {}
-    levels = StockLevel.objects.filter(
-        product_id__in={line.product_id for _, line in wanted}, warehouse__is_sellable=True
-    ).order_by()
-    inside = walls.within(levels, "warehouse_id")
-    for product_id, place, on_hand, reserved in inside.values_list("product_id", "warehouse_id", "on_hand", "reserved"):
-        free.setdefault(product_id, {})[place] = on_hand - reserved
+    products = {line.product_id for _, line in wanted}
+    free = _free(products)
     held: dict[int, Decimal] = {}
+    over: set[int] = set()
+    for number, product_id, place, quantity in _over(products):
+        over.add(number)
+        if place in free.get(product_id, {}):
+            free[product_id][place] += quantity
     rows = Reservation.objects.filter(
         holder_type=Reservation.Holder.ORDER_LINE, holder_id__in=[line.pk for _, line in wanted], quantity__gt=0
     )
-    for line_id, quantity in rows.values_list("holder_id", "quantity"):
-        held[line_id] = held.get(line_id, ZERO) + quantity
+    for number, line_id, quantity in rows.values_list("id", "holder_id", "quantity"):
+        if number not in over:
+            held[line_id] = held.get(line_id, ZERO) + quantity
     short: dict[int, Decimal] = {}
     taken: dict[tuple[int, int], Decimal] = {}
     for order, line in wanted:
@@ -175,3 +183,24 @@ def shortages(orders: Sequence[tuple[Order, Sequence[OrderLine]]]) -> dict[int, 
         if needed > left:
             short[line.pk] = needed - max(left, ZERO)
     return short
+
+
+def _free(products: set[int]) -> dict[int, dict[int, Decimal]]:
+    """Product → warehouse that sells → what is available there.
+
+    Of every warehouse, whatever the asker's walls: an order that names none may be filled from all of them, and one
+    that names another than the asker's is not on the board.
+    """
+    found: dict[int, dict[int, Decimal]] = {}
+    levels = StockLevel.objects.filter(product_id__in=products, warehouse__is_sellable=True).order_by()
+    for product_id, place, on_hand, reserved in levels.values_list("product_id", "warehouse_id", "on_hand", "reserved"):
+        found.setdefault(product_id, {})[place] = on_hand - reserved
+    return found
+
+
+def _over(products: set[int]) -> Iterable[tuple[int, int, int, Decimal]]:
+    """Reservations whose hold is over, swept or not: whoever confirms next may have their stock."""
+    rows = Reservation.objects.filter(
+        level__product_id__in=products, quantity__gt=0, hold__expires_at__lte=datetime.now(UTC)
+    )
+    return rows.values_list("id", "level__product_id", "level__warehouse_id", "quantity")

@@ -22,7 +22,8 @@ from inventory.models import Barcode, Product
 from orders.models import Customer, Order
 from workbox.admin_site import navigation
 from workbox.core import walls
-from workbox.core.admin import BIGINT_DIGITS, quantity_text
+from workbox.core.admin import quantity_text
+from workbox.core.numbers import ID_DIGITS_MAX
 
 EACH_MAX = 6
 TERM_LENGTH_MAX = 100
@@ -68,7 +69,7 @@ def find(request: HttpRequest, term: str, pages: Iterable[dict[str, Any]]) -> li
 
 def _number(term: str) -> int | None:
     text = term.upper().removeprefix("ORDER").strip(" -#")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < BIGINT_DIGITS else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX else None
 
 
 def _orders(term: str) -> list[SearchResult]:

@@ -166,7 +166,7 @@ class ImportAdmin(NumberSearch, ServiceAdmin):
     # ---- page ----
     def has_import_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may import."""
-        return bool(request.user.can(IMPORTS_WRITE))  # type: ignore[union-attr]
+        return bool(request.user.can(IMPORTS_WRITE))  # type: ignore[union-attr]  # staff only: never AnonymousUser
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """By capability."""

@@ -102,7 +102,7 @@ def _terms_text(terms: Terms) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def reorder(request: HttpRequest, product_id: int) -> HttpResponse:
     """The dialog; its POST makes a draft purchase order."""
-    if not request.user.can(PURCHASING_WRITE):  # type: ignore[union-attr]
+    if not request.user.can(PURCHASING_WRITE):  # type: ignore[union-attr]  # staff only: never AnonymousUser
         raise PermissionDenied
     form = ReorderDialog(data=request.POST or None, request=request, object_id=product_id)
     if request.method == "POST" and form.is_valid():

@@ -106,7 +106,7 @@ def _dialogs(request: HttpRequest, product: Product) -> list[dict[str, str]]:
     """What this user may do with this product: title, icon and address of each dialog."""
     if not (product.is_active and product.is_stocked):
         return []
-    may: Any = request.user.can  # type: ignore[union-attr]
+    may: Any = request.user.can  # type: ignore[union-attr]  # staff only: never AnonymousUser
     found = []
     if may(STOCK_POST):
         found += [

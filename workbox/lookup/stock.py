@@ -1,7 +1,8 @@
 """What the lookup shows of a product beside its forecast: movements, open orders, purchase orders, alerts."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import F, Model, QuerySet
 from django.urls import reverse
 
 from insights.models import Alert
@@ -14,6 +15,7 @@ from purchasing.states import ON_ORDER, PurchaseStatus
 from workbox.core import walls
 from workbox.core.admin import moment_text, money_text, quantity_text, signed_text
 
+M = TypeVar("M", bound=Model)
 MOVEMENTS_DRAWN, MOVEMENTS_SHOWN = 120, 25
 DOCUMENTS_SHOWN = 25
 INITIALS = 2
@@ -77,11 +79,12 @@ def _movements_in_words(rows: list[dict[str, Any]], product: Product) -> str:
     )
 
 
-def open_orders(product: Product) -> list[dict[str, Any]]:
-    """Lines of orders that still wait for some of it, oldest first."""
+def open_orders(product: Product) -> dict[str, Any]:
+    """Lines of orders that still wait for some of it, oldest first, and how many more there are."""
     lines = walls.of(OrderLine.objects.filter(product=product, order__status__in=sorted(OPEN)))
-    found = lines.select_related("order__customer", "order__user").order_by("order_id", "id")
-    return [
+    waiting = lines.filter(quantity__gt=F("shipped_quantity"))
+    found, more = _bounded(waiting.select_related("order__customer", "order__user").order_by("order_id", "id"))
+    rows = [
         {
             "label": f"Order {line.order_id}",
             "url": reverse("admin:orders_order_change", args=[line.order_id]),
@@ -90,17 +93,18 @@ def open_orders(product: Product) -> list[dict[str, Any]]:
             "state": line.order.get_status_display(),
             "quantity": quantity_text(line.quantity - line.shipped_quantity),
         }
-        for line in found[:DOCUMENTS_SHOWN]
-        if line.quantity > line.shipped_quantity
+        for line in found
     ]
+    return {"rows": rows, "more": more}
 
 
-def open_purchases(product: Product) -> list[dict[str, Any]]:
-    """Lines of purchase orders that are not all received, drafts too, newest first."""
+def open_purchases(product: Product) -> dict[str, Any]:
+    """Lines of purchase orders that are not all received, drafts too, newest first, and how many more there are."""
     statuses = sorted(ON_ORDER | {PurchaseStatus.DRAFT})
     lines = walls.of(PurchaseOrderLine.objects.filter(product=product, order__status__in=statuses))
-    found = lines.select_related("order__vendor", "order__warehouse").order_by("-order_id")
-    return [
+    waiting = lines.filter(quantity__gt=F("received_quantity"))
+    found, more = _bounded(waiting.select_related("order__vendor", "order__warehouse").order_by("-order_id"))
+    rows = [
         {
             "label": str(line.order),
             "url": reverse("admin:purchasing_purchaseorder_change", args=[line.order_id]),
@@ -111,9 +115,17 @@ def open_purchases(product: Product) -> list[dict[str, Any]]:
             "cost": money_text(line.unit_cost),
             "quantity": quantity_text(line.quantity - line.received_quantity),
         }
-        for line in found[:DOCUMENTS_SHOWN]
-        if line.quantity > line.received_quantity
+        for line in found
     ]
+    return {"rows": rows, "more": more}
+
+
+def _bounded(found: QuerySet[M]) -> tuple[list[M], int]:
+    """The first so many, and how many there are beside them; these are only counted when there are any."""
+    rows = list(found[: DOCUMENTS_SHOWN + 1])
+    if len(rows) <= DOCUMENTS_SHOWN:
+        return rows, 0
+    return rows[:DOCUMENTS_SHOWN], found.order_by().count() - DOCUMENTS_SHOWN
 
 
 def open_alerts(product: Product) -> list[dict[str, Any]]:

@@ -69,12 +69,12 @@ def progress(request: HttpRequest) -> HttpResponse:
 
 
 def _need(request: HttpRequest, capability: str) -> None:
-    if not request.user.can(capability):  # type: ignore[union-attr]
+    if not request.user.can(capability):  # type: ignore[union-attr]  # staff only: never AnonymousUser
         raise PermissionDenied
 
 
 def _may(request: HttpRequest) -> bool:
-    return bool(request.user.can(FORECASTS_WRITE))  # type: ignore[union-attr]
+    return bool(request.user.can(FORECASTS_WRITE))  # type: ignore[union-attr]  # staff only: never AnonymousUser
 
 
 # ---- in words --------------------------------------------------------------------------------------------------------

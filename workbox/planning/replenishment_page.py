@@ -27,14 +27,13 @@ from workbox.core import walls
 from workbox.core.admin import acting, moment_text, money_text, quantity_text
 from workbox.core.api import json_response
 from workbox.core.errors import DomainError
-from workbox.core.numbers import QUANTITY_PLACES, plain
+from workbox.core.numbers import ID_DIGITS_MAX, QUANTITY_PLACES, plain
 from workbox.planning import work
 from workbox.planning.progress import told
 
 PAGE_SIZE = 100
 CHOICES_MAX = 500
 TEXT_LENGTH_MAX = 100
-ID_DIGITS = 18
 QUANTITY_MAX = Decimal(10) ** 12
 WHAT = "refresh"
 FILTERS = ("vendor", "warehouse", "category", "q")
@@ -56,7 +55,7 @@ class Asked:
 
 
 def _may(request: HttpRequest, capability: str) -> bool:
-    return bool(request.user.can(capability))  # type: ignore[union-attr]
+    return bool(request.user.can(capability))  # type: ignore[union-attr]  # staff only: never AnonymousUser
 
 
 def _need(request: HttpRequest, capability: str) -> None:
@@ -73,7 +72,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX else None
 
 
 def _wanted(values: Mapping[str, str]) -> SuggestionFilter:

@@ -1,6 +1,7 @@
 """What one scan does in each mode: the code becomes a product and a quantity, then the mode's service books it.
 
-Called inside one transaction with the actor and the walls set. Answers say in words what happened, with the numbers.
+Called with the actor and the walls set; what writes (`WRITES`) inside one transaction, a look-up and a pick without.
+Answers say in words what happened, with the numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -204,7 +205,7 @@ def ship(scan: Scan) -> Answer:
     """What was picked leaves, as one shipment. All that is open takes charges (postage) along."""
     if not scan.quantities:
         raise Invalid("Pick at least one product first.", fields={"quantities": ["must not be empty"]})
-    order = _open_order(scan)
+    order = _open_order(scan, lock=True)  # nobody ships of it between this look and the shipment
     is_all = _open_of(order) == dict(scan.quantities)
     shipped = orders.ship_order(order.id, quantities=None if is_all else scan.quantities, shipped_at=scan.made_at)
     units = quantity_text(sum(scan.quantities.values(), ZERO))
@@ -212,12 +213,12 @@ def ship(scan: Scan) -> Answer:
     return answer(scan, f"Order {order.id}: {units} units shipped. It is {status} now.", None, order_id=order.id)
 
 
-def _open_order(scan: Scan) -> orders.PlacedOrder:
+def _open_order(scan: Scan, *, lock: bool = False) -> orders.PlacedOrder:
     if not scan.order_id:
         raise Invalid("Choose the order to pick first.", fields={"order_id": ["this field is required"]})
     if not walls.of(Order.objects.filter(pk=scan.order_id)).exists():
         raise OrderUnknown(f"There is no order {scan.order_id}.")
-    order = orders.read_order(scan.order_id)
+    order = orders.read_order(scan.order_id, lock=lock)
     if order.status not in CAN_SHIP:
         raise IllegalTransition(order.id, order.status, "picked")
     return order

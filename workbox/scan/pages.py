@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_GET, require_POST
@@ -28,11 +29,12 @@ from workbox.core.api import error_body, error_response, json_response, read_obj
 from workbox.core.errors import Busy, DomainError, Forbidden, Invalid, NotFound
 from workbox.core.idempotency import once
 from workbox.core.models import IdempotencyKey
-from workbox.core.numbers import to_json
+from workbox.core.numbers import ID_DIGITS_MAX, to_json
 from workbox.core.reading import Fields
 from workbox.scan.modes import ADJUST, COUNT, LOOK_UP, MOVE, NEEDS, ONE, PICK, RECEIVE, WORK, WRITES, Scan
 from workbox.scan.undo import undo
 
+M = TypeVar("M", bound=Model)
 WORKER = Path(__file__).resolve().parent.parent / "static" / "workbox" / "scan-worker.js"
 KEY_LENGTH_MAX = 100
 CODE_LENGTH_MAX = 200
@@ -80,27 +82,42 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def choices(request: HttpRequest) -> HttpResponse:
-    """What the modes choose from: open purchase orders, orders to pick, open counts, warehouses. Five statements."""
+    """What the modes choose from: open purchase orders, orders to pick, open counts, warehouses.
+
+    The lists are bounded; a paper that is named (`order_id`, `purchase_order_id`, `count_id`) is on its list whenever
+    it is open. Five statements, and one for each named paper beyond its list.
+    """
     places = walls.of(Warehouse.objects.filter(is_active=True)).order_by("priority", "id")
-    bought = walls.of(PurchaseOrder.objects.filter(status__in=CAN_RECEIVE)).select_related("vendor")
-    wanted = walls.of(Order.objects.filter(status__in=CAN_SHIP)).select_related("customer", "user")
+    bought = walls.of(PurchaseOrder.objects.filter(status__in=CAN_RECEIVE)).select_related("vendor").order_by("-id")
+    wanted = walls.of(Order.objects.filter(status__in=CAN_SHIP)).select_related("customer", "user").order_by("id")
     opened = walls.of(StockCount.objects.filter(status=StockCount.Status.OPEN)).select_related("warehouse")
     return json_response(
         {
             "user_id": request.user.pk,
             "warehouses": [_choice(one.pk, f"{one.name} ({one.code})") for one in places],
             "purchase_orders": [
-                _choice(one.pk, f"{one} · {one.vendor}") for one in bought.order_by("-id")[:CHOICES_MAX]
+                _choice(one.pk, f"{one} · {one.vendor}")
+                for one in _listed(bought, request.GET.get("purchase_order_id"))
             ],
             "orders": [
                 _choice(one.pk, f"{one} · {one.customer or one.user or 'nobody named'}")
-                for one in wanted.order_by("id")[:CHOICES_MAX]
+                for one in _listed(wanted, request.GET.get("order_id"))
             ],
             "counts": [
-                _choice(one.pk, f"{one} · {one.warehouse.name}") for one in opened.order_by("-id")[:CHOICES_MAX]
+                _choice(one.pk, f"{one} · {one.warehouse.name}")
+                for one in _listed(opened.order_by("-id"), request.GET.get("count_id"))
             ],
         }
     )
+
+
+def _listed(found: QuerySet[M], named: str | None) -> list[M]:
+    """The first so many, and the one with the named number if it is among the rest."""
+    rows = list(found[:CHOICES_MAX])
+    text = named or ""
+    if text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX and int(text) not in {one.pk for one in rows}:
+        rows += found.filter(pk=int(text))
+    return rows
 
 
 def _choice(number: int, label: str) -> dict[str, Any]:
@@ -108,7 +125,7 @@ def _choice(number: int, label: str) -> dict[str, Any]:
 
 
 def _may(request: HttpRequest, capability: str) -> bool:
-    return bool(request.user.can(capability))  # type: ignore[union-attr]
+    return bool(request.user.can(capability))  # type: ignore[union-attr]  # staff only get here: never AnonymousUser
 
 
 def in_words(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

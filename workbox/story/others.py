@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import ActivityLog
 from insights.events import RAISED, RESOLVED, UPDATED
 from insights.models import Alert
+from inventory.models import Product
 from orders.models import Order, OrderLine
 from orders.states import OrderStatus
 from workbox.core import events, walls
@@ -37,6 +38,7 @@ from workbox.story.entries import (
 ORDERS_FOLLOWED = 500
 ALERTS_FOLLOWED = 200
 _SAME_MOMENT = timedelta(seconds=5)
+PLACED = "order_placed"
 _STATUS_NAMES = {str(value): str(label) for value, label in OrderStatus.choices}
 _FIELD_NAMES = {
     "sku": "SKU",
@@ -95,6 +97,8 @@ def _seen(found: QuerySet[Any], window: Window) -> list[Event]:
 
 
 def _steps(found: Iterable[Event], *, names_order: bool = False) -> list[Entry]:
+    facts = [(one, orjson.loads(one.payload)) for one in found]
+    charges = _charges(facts)
     return [
         Entry(
             at=one.created_at,
@@ -107,30 +111,42 @@ def _steps(found: Iterable[Event], *, names_order: bool = False) -> list[Entry]:
             url=reverse("admin:orders_order_change", args=[one.subject_id]) if names_order and one.subject_id else "",
             label=f"Order {one.subject_id}" if names_order and one.subject_id else "",
         )
-        for one in found
-        for text in (_order_text(one),)
+        for one, fact in facts
+        for text in (_order_text(one, fact, charges),)
     ]
 
 
-def _order_text(event: Event) -> str:
+def _charges(facts: Sequence[tuple[Event, dict[str, Any]]]) -> set[int]:
+    """Which of the products on orders just placed are charges, of which nothing is reserved."""
+    wanted = {item["inventory_id"] for event, fact in facts if event.type == PLACED for item in fact["items"]}
+    if not wanted:
+        return set()
+    return set(Product.objects.filter(pk__in=wanted, is_stocked=False).values_list("pk", flat=True))
+
+
+def _count(products: int) -> str:
+    return f"{products} {'product' if products == 1 else 'products'}"
+
+
+def _order_text(event: Event, fact: dict[str, Any], charges: set[int]) -> str:
     """An order's event as a sentence."""
-    fact = orjson.loads(event.payload)
     status = fact.get("status") or ""
     label = _STATUS_NAMES.get(status, status)
     held = len(event.companions.splitlines())
-    products = f"{held} {'product' if held == 1 else 'products'}"
     reason = f" Reason: {fact['reason']}" if fact.get("reason") else ""
     if event.type == "return_booked":
         return f"Return booked without an order, {money_text(as_money(fact['refund_amount']))} back."
-    if event.type == "order_placed":
-        promised = f", {products} reserved" if status == OrderStatus.CONFIRMED and held else ""
+    if event.type == PLACED:
+        # Not by the companions: orders that were placed together share theirs, and the first one carries them all.
+        wanted = len({one["inventory_id"] for one in fact["items"]} - charges)
+        promised = f", {_count(wanted)} reserved" if status == OrderStatus.CONFIRMED and wanted else ""
         return f"Placed as {label.lower()}{promised}, {money_text(as_money(fact['total_amount']))}."
     for key in ("shipped", "returned"):
         if fact.get(key):
             items = ", ".join(f"{quantity_text(as_quantity(one['quantity']))} × {one['name']}" for one in fact[key])
             return f"{key.capitalize()} {items}. Now {label.lower()}.{reason}"
     if held and status in (OrderStatus.CONFIRMED, OrderStatus.CANCELLED):
-        return f"{label}: {products} {'reserved' if status == OrderStatus.CONFIRMED else 'released'}.{reason}"
+        return f"{label}: {_count(held)} {'reserved' if status == OrderStatus.CONFIRMED else 'released'}.{reason}"
     return f"{label}.{reason}"
 
 
@@ -210,10 +226,15 @@ def access_of_user(window: Window) -> list[Entry]:
 
 
 def changes_by_user(window: Window) -> list[Entry]:
-    """What an account changed of products, warehouses and other accounts."""
-    found = FieldChange.objects.filter(actor_id=window.subject_id)
-    others = found.exclude(subject_type=USER, subject_id=window.subject_id)
-    return _changes(others, window, is_about="")
+    """What an account changed of products and warehouses."""
+    found = FieldChange.objects.filter(actor_id=window.subject_id).exclude(subject_type=USER)
+    return _changes(found, window, is_about="")
+
+
+def access_by_user(window: Window) -> list[Entry]:
+    """What an account changed of other accounts."""
+    found = FieldChange.objects.filter(actor_id=window.subject_id, subject_type=USER)
+    return _changes(found.exclude(subject_id=window.subject_id), window, is_about="")
 
 
 def _changes(found: QuerySet[Any], window: Window, *, is_about: str | None = None) -> list[Entry]:

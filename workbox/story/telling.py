@@ -82,7 +82,7 @@ SUBJECTS: dict[str, Subject] = {
             ORDERS: (others.orders_of_user,),
             ALERTS: (others.alerts_of_user,),
             CHANGES: (others.changes_by_user,),
-            ACCESS: (others.access_of_user, others.access_events_of_user),
+            ACCESS: (others.access_of_user, others.access_by_user, others.access_events_of_user),
             LOGINS: (others.logins_of_user,),
         },
     ),

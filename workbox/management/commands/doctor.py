@@ -93,7 +93,7 @@ def examine() -> Findings:
 
 # ---- database --------------------------------------------------------------------------------------------------------
 def _sqlite() -> Findings:
-    version = ".".join(map(str, connection.Database.sqlite_version_info))  # type: ignore[attr-defined]
+    version = ".".join(map(str, connection.Database.sqlite_version_info))  # type: ignore[attr-defined]  # the driver's module, on every backend
     yield Finding("database", FINE, f"SQLite {version}, {connection.settings_dict['NAME']}")
     many = "DATABASE_URL=mysql://USER:PASSWORD@HOST:3306/workbox_db"
     yield Finding("concurrency", NOTE, "one writer at a time: right for one machine, not for many", many)
@@ -107,7 +107,7 @@ def _mysql() -> Findings:
         cursor.execute("SHOW SESSION VARIABLES")
         found: dict[str, str] = dict(cursor.fetchall())
     database = connection.settings_dict["NAME"]
-    driver = ".".join(map(str, connection.Database.version_info[:3]))  # type: ignore[attr-defined]
+    driver = ".".join(map(str, connection.Database.version_info[:3]))  # type: ignore[attr-defined]  # the driver's module, on every backend
     yield Finding("database", FINE, f"{connection.display_name} {found['version']}, mysqlclient {driver}, {database}")
     isolation = found.get("transaction_isolation") or found.get("tx_isolation", "")
     yield judged(

@@ -5,8 +5,9 @@ const SETTLE_MS = 300; // news comes in bursts: wait until it is quiet …
 const PATIENCE_MS = 1500; // … but no longer than this
 const CLOSE = { loggedOut: 4401, foreign: 4403, flood: 4429 };
 
-/* `onNews()` is called after news of these topics, and after a break; `onState(name, text)` whenever the line changes. */
-export function listen({ topics, cursor, onNews, onState }) {
+/* `onNews()` is called after news of these topics (of those that `concerns(frame)`, if it is given), and after a break;
+   `onState(name, text)` whenever the line changes. */
+export function listen({ topics, cursor, onNews, onState, concerns = () => true }) {
   let since = cursor;
   let socket = null;
   let failures = 0;
@@ -41,7 +42,7 @@ export function listen({ topics, cursor, onNews, onState }) {
       news();
     } else if (frame.type === "error") {
       onState("ended", frame.detail);
-    } else if (frame.type !== "heartbeat" && frame.type !== "pong") {
+    } else if (frame.type !== "heartbeat" && frame.type !== "pong" && concerns(frame)) {
       news();
     }
     if (typeof frame.cursor === "number" && frame.type !== "hello" && frame.cursor > since) since = frame.cursor;
@@ -57,6 +58,8 @@ export function listen({ topics, cursor, onNews, onState }) {
     const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
     socket = opened;
     watchSilence();
+    /* The page was left while this was on its way: closing it earlier is a complaint in the console. */
+    opened.onopen = () => socket !== opened && opened.close(1000);
     opened.onmessage = (message) => {
       watchSilence();
       receive(JSON.parse(message.data));
@@ -84,7 +87,7 @@ export function listen({ topics, cursor, onNews, onState }) {
     const open = socket;
     socket = null;
     clearTimeout(retryTimer);
-    if (open) open.close(1000);
+    if (open?.readyState === WebSocket.OPEN) open.close(1000);
   });
   window.addEventListener("pageshow", (event) => event.persisted && connect());
   connect();

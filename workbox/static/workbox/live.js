@@ -169,6 +169,8 @@
       cursor = frame.cursor;
       products.clear(); // what was known may be from another time; only what comes from now on is newer than the snapshot
       orders.clear();
+      byId("products").replaceChildren(); // rows that nothing leads to any more would stay for ever
+      byId("orders").replaceChildren();
       resync();
     },
     inventory_update(frame) {

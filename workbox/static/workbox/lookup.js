@@ -1,8 +1,8 @@
 /* The stock lookup: a field that scanners and fingers type into, hits for the arrow keys, and numbers that stay true. */
 import { drawAll } from "./charts.js";
+import { listen } from "./desk-socket.js";
 
-const TYPING_PAUSE_MS = 180, FRESH_PAUSE_MS = 400, WAIT_FIRST_MS = 1000, WAIT_MAX_MS = 30000;
-const LOGGED_OUT = 4401, FOREIGN = 4403;
+const TYPING_PAUSE_MS = 180;
 const lookup = document.getElementById("lookup");
 const at = (id) => document.getElementById(id);
 const field = at("lookup-q"), list = at("lookup-list");
@@ -97,16 +97,15 @@ field.focus({ preventScroll: true });
 field.select();
 
 /* ---- numbers that stay true: the stream says that something moved, the page is asked again ---- */
-let socket = null, failures = 0, fresh = 0;
-let cursor = Number(lookup.dataset.cursor ?? 0);
-
-function concerns(frame) {
-  return frame.type === "resync_required" || new RegExp(`"(inventory_id|product_id)":${lookup.dataset.product}[,}]`).test(JSON.stringify(frame));
+function showLine(name, text) {
+  at("lookup-live").dataset.state = name;
+  at("lookup-live").textContent = text;
 }
 
 async function refresh() {
   const answer = await fetch(location.href, { credentials: "same-origin" });
-  if (!answer.ok || answer.redirected) return;
+  if (answer.redirected) return showLine("ended", "You are logged out. Reload the page to log in again.");
+  if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const now = page.querySelector("[data-live]"), before = document.querySelector("[data-live]");
   if (!now || !before) return;
@@ -116,34 +115,13 @@ async function refresh() {
   drawAll();
 }
 
-function listen() {
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
-  socket.onmessage = (message) => {
-    failures = 0;
-    const frame = JSON.parse(message.data);
-    if (frame.type === "hello") {
-      socket.send(JSON.stringify({ action: "subscribe", topics: frame.topics, since: cursor }));
-      return;
-    }
-    if (frame.type === "subscribed") at("lookup-live").textContent = "Live";
-    if (typeof frame.cursor === "number") cursor = Math.max(cursor, frame.cursor);
-    if (!concerns(frame)) return;
-    clearTimeout(fresh);
-    fresh = setTimeout(() => refresh().catch(() => {}), FRESH_PAUSE_MS);
-  };
-  socket.onclose = (event) => {
-    at("lookup-live").textContent = "";
-    if ([LOGGED_OUT, FOREIGN].includes(event.code) || !socket) return;
-    failures += 1;
-    setTimeout(listen, Math.min(WAIT_FIRST_MS * 2 ** failures, WAIT_MAX_MS));
-  };
-}
-
 if (lookup.dataset.product) {
-  listen();
-  addEventListener("pagehide", () => {
-    const opened = socket;
-    socket = null;
-    opened?.close(1000);
+  const itself = new RegExp(`"(inventory_id|product_id)":${lookup.dataset.product}[,}]`);
+  listen({
+    topics: ["stock", "orders", "catalog", "transfers", "purchasing", "alerts"],
+    cursor: Number(lookup.dataset.cursor),
+    concerns: (frame) => itself.test(JSON.stringify(frame)),
+    onNews: () => refresh().catch(() => {}),
+    onState: showLine,
   });
 }

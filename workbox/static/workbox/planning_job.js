@@ -2,19 +2,27 @@
 const PAUSE_MS = 2000;
 const place = document.getElementById("planning-job");
 
+function say(text) {
+  document.getElementById("planning-job-text").textContent = text;
+}
+
 async function look() {
   try {
     const answer = await fetch(place.dataset.progressUrl, { credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
+    if (answer.redirected) {
+      say("You are logged out. Reload the page to log in again.");
+      return;
+    }
+    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
     const { job } = await answer.json();
-    document.getElementById("planning-job-text").textContent = job.text;
+    say(job.text);
     document.getElementById("planning-job-bar").value = job.progress;
     if (job.is_over) {
       location.replace(location.href);
       return;
     }
   } catch {
-    document.getElementById("planning-job-text").textContent = "No connection; asking again.";
+    say("No answer; asking again.");
   }
   setTimeout(look, PAUSE_MS);
 }

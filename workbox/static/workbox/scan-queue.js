@@ -80,6 +80,24 @@ export class Queue {
     await asked(this.scans("readwrite").put(scan));
   }
 
+  /* Before a scan is sent: it is marked as tried unless it was taken back meanwhile (null then). One transaction, so that
+     sending and taking back never both think they were first. */
+  async claim(id) {
+    const scans = this.scans("readwrite"), scan = await asked(scans.get(id));
+    if (scan?.state !== "waiting") return null;
+    scan.tried_at ??= new Date().toISOString();
+    await asked(scans.put(scan));
+    return scan;
+  }
+
+  /* The scan is gone if it still waits and was never sent; true when it is. */
+  async takeBack(id) {
+    const scans = this.scans("readwrite"), scan = await asked(scans.get(id));
+    if (scan?.state !== "waiting" || scan.tried_at) return false;
+    await asked(scans.delete(id));
+    return true;
+  }
+
   async forget(id) {
     await asked(this.scans("readwrite").delete(id));
   }
@@ -95,16 +113,22 @@ export class Queue {
     return found?.items ?? {};
   }
 
-  /* A scan and the basket it fills or empties, both or neither: a closed tab must not count a pick twice. */
-  async settle(scan, order, items) {
+  /* A scan and the basket it fills or empties, both or neither: a closed tab must not count a pick twice. `change` makes the
+     new basket of the one that is there; null leaves all as it is. Returns whether it was done. */
+  async settle(scan, order, change) {
     const id = `${this.user}/${order}`, both = this.store.transaction([SCANS, BASKETS], "readwrite");
     const baskets = both.objectStore(BASKETS);
-    both.objectStore(SCANS).put(scan);
-    if (Object.keys(items).length) baskets.put({ id, items });
-    else baskets.delete(id);
-    await new Promise((resolve, reject) => {
+    const done = new Promise((resolve, reject) => {
       both.oncomplete = resolve;
       both.onerror = both.onabort = () => reject(both.error);
     });
+    const items = change((await asked(baskets.get(id)))?.items ?? {});
+    if (items) {
+      both.objectStore(SCANS).put(scan);
+      if (Object.keys(items).length) baskets.put({ id, items });
+      else baskets.delete(id);
+    }
+    await done;
+    return Boolean(items);
   }
 }

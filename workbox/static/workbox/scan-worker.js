@@ -44,7 +44,9 @@ async function shell(request) {
     if (!navigator.onLine) throw new Error("offline");
     const answer = await fetch(request);
     if (answer.ok && !answer.redirected && answer.type === "basic") await cache.put(SHELL, answer.clone());
-    else await cache.delete(SHELL); // logged out: nobody's page is left behind
+    else if (answer.redirected || answer.type === "opaqueredirect" || [401, 403].includes(answer.status)) {
+      await cache.delete(SHELL); // logged out: nobody's page is left behind
+    } else if (answer.status >= 500) return (await cache.match(SHELL)) ?? answer; // the queue takes scans meanwhile
     return answer;
   } catch {
     return (await cache.match(SHELL)) ?? Response.error();

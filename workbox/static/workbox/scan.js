@@ -4,6 +4,8 @@ import { Camera } from "./scan-camera.js";
 
 const RETRY_MS = 5000;
 const LAST_SHOWN = 12;
+/* So many digits are a code that the scanner typed into the quantity; from so many units on somebody is asked first. */
+const CODE_DIGITS_MIN = 8, ASK_FROM = 10000;
 const station = document.getElementById("scan");
 const at = (id) => document.getElementById(id);
 const field = at("scan-code"), amount = at("scan-quantity"), result = at("scan-result");
@@ -17,6 +19,7 @@ const ASKS = {
 };
 /* The code on a paper chooses the paper. */
 const PAPERS = { ORDER: ["pick", "order_id"], PO: ["receive", "purchase_order_id"], COUNT: ["count", "count_id"] };
+const PAPER_FIELDS = Object.values(PAPERS).map(([, name]) => name);
 const LISTS = { purchase_order_id: "purchase_orders", order_id: "orders", count_id: "counts", warehouse_id: "warehouses", to_warehouse_id: "warehouses" };
 
 let queue, mode = MODES[0], isSending = false, unreached = navigator.onLine ? "" : "offline", retry = 0, basket = {};
@@ -120,6 +123,11 @@ async function scanned(raw) {
     await lookUp(code);
     return;
   }
+  if (Number(amount.value) > ASK_FROM && !window.confirm(`Really ${amount.value} × ${code}? That many are seldom meant.`)) {
+    amount.value = "1";
+    say("bad", `${code} is not booked; the quantity is 1 again. Scan it once more.`);
+    return;
+  }
   const missing = problem();
   if (missing) {
     say("bad", missing[1]);
@@ -148,9 +156,12 @@ async function lookUp(code) {
 }
 
 async function choosePaper(wanted, name, number, code) {
-  const list = at(`scan-${name}`);
-  if (![...list.options].some((one) => one.value === number)) await loadChoices();
-  if (![...list.options].some((one) => one.value === number)) {
+  const list = at(`scan-${name}`), isListed = () => [...list.options].some((one) => one.value === number);
+  if (!isListed() && !await loadChoices({ [name]: number })) {
+    say("bad", `${code} cannot be looked up now.`, WHY[unreached] ?? WHY.server);
+    return;
+  }
+  if (!isListed()) {
     say("bad", `${code} is not open: there is nothing to do for it here.`);
     return;
   }
@@ -172,11 +183,11 @@ async function send(isMine) {
   isSending = true;
   clearTimeout(retry);
   try {
-    for (let scan = await queue.next(); scan; scan = await queue.next()) {
+    for (let next = await queue.next(); next; next = await queue.next()) {
+      const scan = await queue.claim(next.id);
+      if (!scan) continue; // taken back in this moment
       const body = { ...scan.body, key: scan.key, scanned_at: scan.scanned_at };
       if (body.mode === "pick") body.quantities = listed(await queue.basket(body.order_id));
-      scan.tried_at ??= new Date().toISOString();
-      await queue.keep(scan);
       const { answer, error, later } = await post(station.dataset.scanUrl, { ...body, sent_at: new Date().toISOString() });
       unreached = later ?? "";
       if (later) break;
@@ -201,13 +212,13 @@ async function follow(scan, answer) {
     return;
   }
   if (did === "ship") {
-    await queue.settle(scan, order, {});
+    await queue.settle(scan, order, () => ({}));
     return;
   }
-  const items = await queue.basket(order);
-  const before = items[answer.product.id]?.quantity ?? 0;
-  items[answer.product.id] = { quantity: sum(before, answer.quantity), name: `${answer.product.name} (${answer.product.sku})` };
-  await queue.settle(scan, order, items);
+  const { id, name, sku } = answer.product;
+  await queue.settle(scan, order, (items) => (
+    { ...items, [id]: { quantity: sum(items[id]?.quantity ?? 0, answer.quantity), name: `${name} (${sku})` } }
+  ));
 }
 
 /* Thousandths are exact in whole numbers. */
@@ -234,11 +245,10 @@ async function undoLast() {
     say("bad", "There is no scan to undo.");
     return;
   }
-  if (last.state === "waiting" && !last.tried_at) {
-    await queue.forget(last.id);
+  if (await queue.takeBack(last.id)) {
     say("good", `${last.label} is taken back; it was not sent.`);
   } else if (last.state === "waiting") {
-    say("bad", "The last scan was sent and no answer came yet: wait for the connection.");
+    say("bad", "The last scan is being sent and no answer came yet: wait a moment, then undo it.");
   } else if (last.body.mode === "pick") {
     await unpick(last);
   } else if (!last.answer.undo) {
@@ -255,16 +265,15 @@ async function undoLast() {
 }
 
 async function unpick(last) {
-  const order = last.body.order_id, items = await queue.basket(order), { id } = last.answer.product;
-  if (!items[id]) {
-    say("bad", "It has left already: book a return on the order's page.");
-    return;
-  }
-  items[id].quantity = sum(items[id].quantity, -last.answer.quantity);
-  if (items[id].quantity <= 0) delete items[id];
+  const { id, name } = last.answer.product;
   last.undone = true;
-  await queue.settle(last, order, items);
-  say("good", `Taken back: ${last.answer.product.name} is out of the basket.`);
+  const isOut = await queue.settle(last, last.body.order_id, ({ [id]: picked, ...others }) => {
+    if (!picked) return null;
+    const left = sum(picked.quantity, -last.answer.quantity);
+    return left > 0 ? { ...others, [id]: { ...picked, quantity: left } } : others;
+  });
+  if (isOut) say("good", `Taken back: ${name} is out of the basket.`);
+  else say("bad", "It has left already: book a return on the order's page.");
 }
 
 /* ---- what is shown ---- */
@@ -351,16 +360,25 @@ function remember(name, value) {
   choose(mode);
 }
 
-async function loadChoices() {
-  if (!navigator.onLine) return;
+/* The lists are bounded: what is chosen, and what is `asked` for, is on them all the same. True when they are fresh. */
+async function loadChoices(asked = {}) {
+  if (!navigator.onLine) {
+    unreached = "offline";
+    return false;
+  }
+  const named = Object.entries({ ...setup, ...asked }).filter(([name, value]) => PAPER_FIELDS.includes(name) && value);
   let found;
   try {
-    const response = await fetch(station.dataset.choicesUrl, { credentials: "same-origin" });
-    if (response.redirected || !response.ok) return;
+    const response = await fetch(`${station.dataset.choicesUrl}?${new URLSearchParams(named)}`, { credentials: "same-origin" });
+    if (response.redirected || !response.ok) {
+      unreached = response.redirected ? "login" : "server";
+      return false;
+    }
     found = await response.json();
+    unreached = "";
   } catch {
     unreached = "offline";
-    return;
+    return false;
   }
   for (const [name, list] of Object.entries(LISTS)) {
     const select = at(`scan-${name}`), first = select.options[0];
@@ -370,6 +388,7 @@ async function loadChoices() {
     select.value = setup[name] ?? "";
   }
   choose(mode);
+  return true;
 }
 
 /* Without a connection the last choice is all there is. */
@@ -386,14 +405,24 @@ function focusField() {
   field.focus({ preventScroll: true });
 }
 
+/* A scanner types where the focus is: a barcode in the quantity is no quantity. */
+function codeInQuantity() {
+  const typed = amount.value.trim();
+  if (!/^\d+$/.test(typed) || typed.length < CODE_DIGITS_MIN) return "";
+  amount.value = "1";
+  return typed;
+}
+
 function listen() {
   at("scan-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const code = field.value;
+    const code = field.value.trim() || codeInQuantity();
     field.value = "";
     focusField();
     scanned(code);
   });
+  /* What is typed or scanned here replaces the number, and does not stand behind it. */
+  for (const name of ["focus", "click"]) amount.addEventListener(name, () => amount.select());
   for (const one of station.querySelectorAll("[data-mode]")) {
     one.addEventListener("click", () => { choose(one.dataset.mode); focusField(); });
   }
