@@ -79,8 +79,9 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
     actions_detail = ["cancel"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        """What the asker may know of."""
-        return super().get_queryset(request) & visible_jobs(request)
+        """What the asker may know of; who may see no job at all is told so by every page, not that there is none."""
+        found = super().get_queryset(request)
+        return found & visible_jobs(request) if self.has_view_permission(request) else found
 
     def get_urls(self) -> list[Any]:
         """With the file's."""
