@@ -43,9 +43,9 @@ def quantity_field(**options: Any) -> forms.DecimalField:
     return forms.DecimalField(max_digits=15, decimal_places=QUANTITY_PLACES, widget=widget, **options)
 
 
-def reason_field(**options: Any) -> forms.CharField:
+def reason_field(*, max_length: int = 500, **options: Any) -> forms.CharField:
     """Why, in a line."""
-    return forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget, **options)
+    return forms.CharField(max_length=max_length, widget=UnfoldAdminTextInputWidget, **options)
 
 
 class ProductDialog(Dialog):
@@ -134,7 +134,7 @@ class ReverseDialog(Dialog):
     def summary(self) -> str:
         """Which operation, and what it moved."""
         operation = row_or_404(StockOperation.objects.all(), self.object_id)
-        lines = operation.movements.select_related("product", "warehouse").order_by("id")[:5]
+        lines = walls.of(operation.movements.select_related("product", "warehouse")).order_by("id")[:5]
         moved = ", ".join(
             f"{quantity_text(-line.quantity)} × {line.product.sku} in {line.warehouse.code}" for line in lines
         )

@@ -28,6 +28,7 @@ from workbox.core.admin import (
     ReadOnlyAdmin,
     ServiceAdmin,
     acting,
+    cut,
     holders,
     link,
     moment_text,
@@ -319,6 +320,7 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The operation with its movements."""
         rows = walls.of(StockMovement.objects.filter(operation_id=int(object_id) if object_id.isdecimal() else 0))
+        shown, more = cut(rows.select_related("product", "warehouse").order_by("id"), LINES_SHOWN)
         lines = [
             {
                 "product": str(line.product),
@@ -330,9 +332,10 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
                 "balance": quantity_text(line.balance_after),
                 "cost": money_text(line.unit_cost),
             }
-            for line in rows.select_related("product", "warehouse").order_by("id")[:LINES_SHOWN]
+            for line in shown
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "lines": lines})
+        extra = {**(extra_context or {}), "lines": lines, "more": more}
+        return super().change_view(request, object_id, form_url, extra)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Reverse what can be reversed: shipments and returns belong to their order."""

@@ -148,7 +148,7 @@ class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     ]
     search_help_text = "Order number, customer, user, reference or SKU"
     exact_fields = ("external_reference", "customer__code", "lines__product__sku")
-    number_prefix = "ORDER"
+    number_prefix = "ORDER-"
     ordering = ["-id"]
     inlines = [OrderLineInline]
     autocomplete_fields = ["customer", "user"]

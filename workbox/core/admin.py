@@ -6,7 +6,7 @@ Also shows core's own tables. It knows no product and no order: the rooms above 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import wraps
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from workbox.core import context, walls
+from workbox.core.api import COUNT_MAX
 from workbox.core.errors import DomainError
 from workbox.core.events import ACCESS
 from workbox.core.models import Event, EventCursor, FieldChange, IdempotencyKey
@@ -38,7 +39,6 @@ from workbox.core.numbers import has_places, plain
 from workbox.core.stream import TOPICS
 
 M = TypeVar("M", bound=Model)
-COUNT_MAX = 10_000
 BIGINT_DIGITS = 19
 MONEY_PLACES_SHOWN = 2
 FAILURES_SHOWN_MAX = 20
@@ -57,8 +57,9 @@ def quantity_text(quantity: Decimal | None) -> str:
 
 
 def signed_text(quantity: Decimal) -> str:
-    """A change with its sign: +5, −2."""
-    return f"+{quantity_text(quantity)}" if quantity > 0 else f"−{quantity_text(abs(quantity))}"
+    """A change with its sign: +5, −2, and 0."""
+    sign = "+" if quantity > 0 else "−" if quantity < 0 else ""
+    return f"{sign}{quantity_text(abs(quantity))}"
 
 
 def money_text(amount: Decimal | None) -> str:
@@ -134,6 +135,12 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return self.count >= COUNT_MAX
 
 
+def cut(rows: QuerySet[M], most: int) -> tuple[list[M], int]:
+    """The first rows, and how many more there are."""
+    found = list(rows[: most + 1])
+    return found[:most], rows.count() - most if len(found) > most else 0
+
+
 class DayRangeFilter(RangeDateFilter):
     """From one day to another, both included, in UTC."""
 
@@ -142,7 +149,7 @@ class DayRangeFilter(RangeDateFilter):
         first, last = (self._day(self.used_parameters.get(f"{self.parameter_name}_{end}")) for end in ("from", "to"))
         if first is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
-        if last is not None:
+        if last is not None and last.date() < date.max:  # no day comes after the last one: that is no limit
             queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
         return queryset
 
@@ -199,7 +206,7 @@ class NumberSearch:
     """Mix-in: a number is looked up as a number, by index, and not as a part of every text in the table.
 
     `number_fields` are compared with the number, `exact_fields` with the text as it was typed; other terms are
-    searched in `search_fields` as usual.
+    searched in `search_fields` as usual. `number_prefix` is what stands before the number on papers: ORDER-12.
     """
 
     number_fields: tuple[str, ...] = ("pk",)
@@ -208,7 +215,10 @@ class NumberSearch:
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """The rows, and whether some may come twice."""
-        number = search_term.strip().upper().removeprefix("#").removeprefix(self.number_prefix).strip()
+        number, prefix = search_term.strip().upper(), self.number_prefix.rstrip("-")
+        if prefix and number.startswith(prefix):
+            number = number.removeprefix(prefix).lstrip("- ")
+        number = number.removeprefix("#").strip()
         if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
             return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
         wanted = Q()
@@ -279,13 +289,8 @@ class PlaceFilter(RelatedDropdownFilter):
         return [one for one in found if not walls.hides(one[0])]
 
 
-class ServiceAdmin(ModelAdmin, _Unwrapped, Walled):
-    """An admin whose writes are services: `save_model` calls one, a DomainError comes back as the form's error."""
-
-    show_full_result_count = False
-    list_filter_submit = True
-    list_per_page = 50
-    warn_unsaved_form = True
+class SaysRefusals(_Unwrapped):
+    """Mix-in: `save_model` calls a service, and a DomainError of it comes back as the form's error."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -294,6 +299,15 @@ class ServiceAdmin(ModelAdmin, _Unwrapped, Walled):
         form: type[ModelForm[Any]] = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return _refused(form, refusal) if refusal is not None else form
+
+
+class ServiceAdmin(ModelAdmin, SaysRefusals, Walled):
+    """An admin whose writes are services."""
+
+    show_full_result_count = False
+    list_filter_submit = True
+    list_per_page = 50
+    warn_unsaved_form = True
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nothing with a history is deleted."""
@@ -531,7 +545,7 @@ class EventCursorAdmin(ReadOnlyAdmin):
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    """Which requests came with an Idempotency-Key, and what they were answered."""
+    """Which requests came with an Idempotency-Key. The answers stay unseen: one may hold a secret shown only once."""
 
     shown_to_bound = False
 
@@ -540,4 +554,4 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     search_fields = ["=key"]
     search_help_text = "The key as it was sent"
     ordering = ["-id"]
-    fields = ["key", "user_id", "status", "request_hash", "created_at", "body"]
+    fields = ["key", "user_id", "status", "request_hash", "created_at"]

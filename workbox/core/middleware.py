@@ -69,7 +69,7 @@ class BrowserCsrfMiddleware(BrowserOnly, CsrfViewMiddleware):
 
 
 class BrowserAuthenticationMiddleware(BrowserOnly, AuthenticationMiddleware):
-    """`request.user` from the session; its id becomes the actor of what the request does."""
+    """`request.user` from the session. The admin site makes them the actor of what its pages do."""
 
 
 class BrowserMessageMiddleware(BrowserOnly, MessageMiddleware):

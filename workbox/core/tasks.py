@@ -18,7 +18,7 @@ def follow() -> int:
 def housekeeping() -> dict[str, int]:
     """Forget events past their retention and keys past their 24 hours; returns how many of each."""
     removed = {
-        "events": events.forget_before(events.retention_limit()),
+        "events": events.forget_before(events.retention_limit(), up_to=followers.slowest()),
         "idempotency_keys": idempotency.forget_old_keys(),
     }
     log.info("core_housekeeping", **removed)
