@@ -56,7 +56,7 @@ class CatalogWriters:
 
 
 def _may(request: HttpRequest, capability: str) -> bool:
-    return bool(request.user.can(capability))  # type: ignore[union-attr]
+    return bool(request.user.can(capability))  # type: ignore[union-attr]  # who is on a staff page is a User
 
 
 @admin.register(Category)

@@ -178,7 +178,7 @@ class StockCountAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may count."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """One button: a count is opened, and cannot be saved and edited on."""

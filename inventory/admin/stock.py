@@ -92,7 +92,7 @@ class WarehouseAdmin(ServiceAdmin):
 
     def has_write_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may make, change, close and open warehouses."""
-        return bool(request.user.can(WAREHOUSES_WRITE))  # type: ignore[union-attr]
+        return bool(request.user.can(WAREHOUSES_WRITE))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def save_model(self, request: HttpRequest, obj: Warehouse, form: Any, change: bool) -> None:
         """Its own fields are one row; whether it sells is the catalogue service's, because available stock follows."""
@@ -228,7 +228,7 @@ class StockLevelAdmin(ReadOnlyAdmin):
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who arranges the shelves."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     @service_dialog("Set the bin", form=BinDialog, submit="Set the bin", permission="post", icon="shelves")
     def set_bin(self, request: HttpRequest, form: BinDialog, level_id: int) -> str:
@@ -246,7 +246,7 @@ class ReferenceSearch:
         acts = _acts_of(search_term)
         if acts:
             return queryset.filter(pk__in=acts), False
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]  # of the admin this is mixed into
 
 
 def _acts_of(reference: str) -> list[int]:
@@ -350,7 +350,7 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may move stock."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     @service_dialog(
         "Reverse",

@@ -67,7 +67,7 @@ SENT_EXAMPLE = TRANSFER_EXAMPLE | {"status": "in_transit", "dispatched_at": "202
 DONE_EXAMPLE = SENT_EXAMPLE | {
     "status": "completed",
     "completed_at": "2026-01-16T09:00:00Z",
-    "items": [TRANSFER_EXAMPLE["items"][0] | {"received": 8, "lost": 1, "damaged": 1}],  # type: ignore[index]
+    "items": [TRANSFER_EXAMPLE["items"][0] | {"received": 8, "lost": 1, "damaged": 1}],  # type: ignore[index]  # an example: a list of rows
 }
 OFF_EXAMPLE = TRANSFER_EXAMPLE | {"status": "cancelled", "cancelled_at": "2026-01-15T11:00:00Z"}
 

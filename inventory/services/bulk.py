@@ -116,7 +116,7 @@ def price_all(rows: Sequence[NewPrice]) -> None:
     for part in in_parts(ids, PRODUCTS_AT_ONCE):
         values = [value for one in part for value in (one, prices[one])]
         execute(
-            f"UPDATE inventory_product SET price = (CASE id{' WHEN %s THEN %s' * len(part)} END), updated_at = %s"  # noqa: S608
+            f"UPDATE inventory_product SET price = (CASE id{' WHEN %s THEN %s' * len(part)} END), updated_at = %s"  # noqa: S608  (only placeholders and our own words)
             f" WHERE id IN ({marks(len(part))})",
             [*values, utc_text(), *part],
         )

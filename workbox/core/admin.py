@@ -106,7 +106,7 @@ def holders(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Holder]:
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
     """Counts no further than COUNT_MAX: a page of a ledger with a million rows costs what it costs with a thousand."""
 
     template_name = "admin/pagination_capped.html"
@@ -220,7 +220,7 @@ class NumberSearch:
             number = number.removeprefix(prefix).lstrip("- ")
         number = number.removeprefix("#").strip()
         if not number.isdecimal() or len(number) >= BIGINT_DIGITS:
-            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]  # of the admin this is mixed into
         wanted = Q()
         for name in self.number_fields:
             wanted |= Q(**{name: int(number)})
@@ -242,11 +242,11 @@ class NewestSearch:
         if search_term.strip():
             newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
             queryset = queryset.filter(pk__gt=newest - self.searched_rows)
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]  # of the admin this is mixed into
 
 
 # ---- services behind forms and dialogs -------------------------------------------------------------------------------
-class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
+class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """No transaction around a whole form: services open and retry their own; what they refuse is shown in the form."""
 
     def changeform_view(
@@ -257,13 +257,13 @@ class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         try:
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # of the admin this is mixed into
         except DomainError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+            request.refusal = refusal  # type: ignore[attr-defined]  # ours, on Django's request
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # of the admin this is mixed into
 
 
-class Walled(PlainModelAdmin):  # type: ignore[type-arg]
+class Walled(PlainModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Lists, pages, look-ups and choices end at the asker's walls (`wall_columns` of the models)."""
 
     shown_to_bound = True
@@ -315,7 +315,7 @@ class ServiceAdmin(ModelAdmin, SaysRefusals, Walled):
 
 
 def _refused(form: type["ModelForm[Any]"], refusal: DomainError) -> type["ModelForm[Any]"]:
-    class RefusedForm(form):  # type: ignore[valid-type, misc]
+    class RefusedForm(form):  # type: ignore[valid-type, misc]  # a base class known at run time only
         def clean(self) -> Any:
             cleaned = super().clean()
             self.add_error(None, refusal.detail)
@@ -331,11 +331,11 @@ class PlainNumbers:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, value in self.initial.items():  # type: ignore[attr-defined]
+        for name, value in self.initial.items():  # type: ignore[attr-defined]  # of the form this is mixed into
             if isinstance(value, Decimal):
                 number = Decimal(plain(value))
                 is_money = name in self.money_fields and has_places(number, MONEY_PLACES_SHOWN)
-                self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]
+                self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]  # of the form this is mixed into
 
 
 class ReadOnlyAdmin(ModelAdmin, Walled):
@@ -363,7 +363,7 @@ class ReadOnlyAdmin(ModelAdmin, Walled):
 @contextmanager
 def acting(request: HttpRequest) -> Iterator[int]:
     """Who asks is the actor of everything that is written inside."""
-    actor: int = request.user.pk  # type: ignore[assignment]
+    actor: int = request.user.pk  # type: ignore[assignment]  # nobody anonymous gets here
     token = context.actor_id.set(actor)
     try:
         yield actor

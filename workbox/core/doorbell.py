@@ -23,7 +23,7 @@ _rings = 0
 
 def ring_local() -> None:
     """Wake every tailer of this process."""
-    global _rings  # noqa: PLW0603
+    global _rings  # noqa: PLW0603  (one for the process)
     with _local:
         _rings += 1
         _local.notify_all()
