@@ -701,7 +701,7 @@ def test_quantities_as_people_write_them(value: str, text: str) -> None:
 
 def test_money_signs_and_growth_as_people_write_them() -> None:
     assert [money_text(D(one)) for one in ("1999.98", "5", "0.0125")] == ["1,999.98", "5.00", "0.0125"]
-    assert [signed_text(D(one)) for one in ("5", "-2", "0")] == ["+5", "−2", "−0"]
+    assert [signed_text(D(one)) for one in ("5", "-2", "0")] == ["+5", "−2", "0"]
     assert [growth_text(D(now), D(before)) for now, before in (("150", "100"), ("50", "100"), ("1", "0"))] == [
         "+50 %",
         "−50 %",

@@ -266,19 +266,19 @@ async def test_a_fact_that_cannot_be_read_stops_the_stream_only_until_it_can(
         while not true() and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def poison() -> int:
+    def poison() -> tuple[str, int]:
         with transaction.atomic():
             ledger.adjust(lamp.pk, quantity=D(3), reason="found")
-            newest = Event._base_manager.latest("id").pk
-            execute("UPDATE core_event SET companions = 'rubbish' WHERE id = %s", [newest])
-        return int(newest)
+            newest = Event._base_manager.latest("id")
+            execute("UPDATE core_event SET companions = 'rubbish' WHERE id = %s", [newest.pk])
+        return newest.companions, newest.pk
 
     async with listening(clerk) as listener:
         await listener.say(action="subscribe", topics=["stock"])
         await listener.until(lambda frame: frame["type"] == "subscribed")
         before = faults.get()
-        broken = await in_thread(poison)
+        good, broken = await in_thread(poison)
         await in_thread(wait_for, lambda: faults.get() > before)
-        await in_thread(execute, "UPDATE core_event SET companions = '' WHERE id = %s", [broken])
+        await in_thread(execute, "UPDATE core_event SET companions = %s WHERE id = %s", [good, broken])
         update = await listener.until(lambda frame: frame["type"] == "inventory_update", 5)
         assert update["on_hand"] == 3

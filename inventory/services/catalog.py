@@ -184,8 +184,10 @@ def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     if "category" in changes:
         product.category = category_named(changes.pop("category"))
     if "unit" in changes:
+        places = product.unit.decimal_places
         product.unit = unit_coded(changes.pop("unit"))
-        _refuse_finer([product_id], places=product.unit.decimal_places)
+        if product.unit.decimal_places < places:
+            _refuse_finer([product_id], places=product.unit.decimal_places)
     for name, value in _known(changes).items():
         setattr(product, name, value)
     _save(product)
@@ -255,7 +257,8 @@ def _too_coarse(sku: str, places: int) -> Conflict:
 @transactional
 def save_unit(unit: UnitOfMeasure) -> UnitOfMeasure:
     """The unit is as given. Raises Conflict when there is stock that is finer than it allows."""
-    if unit.pk is not None:
+    before = UnitOfMeasure.objects.filter(pk=unit.pk).values_list("decimal_places", flat=True).first()
+    if before is not None and unit.decimal_places < before:
         row = execute(
             f"SELECT p.sku FROM inventory_product p WHERE p.unit_id = %s AND ({_FINER}) LIMIT 1",  # noqa: S608  (our own words)
             [unit.pk, *[unit.decimal_places] * _FINER.count("%s")],
