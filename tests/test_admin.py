@@ -71,6 +71,7 @@ SEES = {
     "insights": STAFF,
     "purchasing": STAFF,
     "core": {"clerk", "analyst", "admin"},
+    "core.idempotencykey": {"admin"},
     "accounts": {"manager", "analyst", "admin"},
     "webhooks": {"manager", "admin"},
     "jobs": {"manager", "analyst", "admin"},
