@@ -43,9 +43,9 @@ def quantity_field(**options: Any) -> forms.DecimalField:
     return forms.DecimalField(max_digits=15, decimal_places=QUANTITY_PLACES, widget=widget, **options)
 
 
-def reason_field(*, max_length: int = 500, **options: Any) -> forms.CharField:
+def reason_field(**options: Any) -> forms.CharField:
     """Why, in a line."""
-    return forms.CharField(max_length=max_length, widget=UnfoldAdminTextInputWidget, **options)
+    return forms.CharField(max_length=500, widget=UnfoldAdminTextInputWidget, **options)
 
 
 class ProductDialog(Dialog):

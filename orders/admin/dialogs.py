@@ -5,15 +5,40 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from inventory.admin.dialogs import reason_field, warehouse_field
+from inventory.models import Warehouse
 from orders.models import Order, OrderLine
+from workbox.core import walls
 from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
 ZERO = Decimal(0)
-REASON_LENGTH = 400  # it stands beside other words in the time-line
+
+
+class WarehouseChoice(forms.ModelChoiceField):
+    """Warehouses by name, those inside the asker's walls: every form gets a copy of its own."""
+
+    def __deepcopy__(self, memo: Any) -> "WarehouseChoice":
+        copied: WarehouseChoice = super().__deepcopy__(memo)
+        if copied.queryset is not None:
+            copied.queryset = walls.of(copied.queryset)
+        return copied
+
+    def label_from_instance(self, warehouse: Any) -> str:
+        """`Main store (MAIN)`."""
+        return f"{warehouse.name} ({warehouse.code})"
+
+
+def warehouse_field(**options: Any) -> WarehouseChoice:
+    """A choice of the open warehouses."""
+    rows = Warehouse.objects.filter(is_active=True).order_by("priority", "id")
+    return WarehouseChoice(rows, required=False, widget=UnfoldAdminSelectWidget, **options)
+
+
+def reason_field(**options: Any) -> forms.CharField:
+    """Why, in a line."""
+    return forms.CharField(max_length=400, widget=UnfoldAdminTextInputWidget, **options)
 
 
 class OrderDialog(Dialog):
@@ -35,7 +60,7 @@ class OrderDialog(Dialog):
 class CancelDialog(OrderDialog):
     """Why the order is off."""
 
-    reason = reason_field(max_length=REASON_LENGTH, required=False, help_text="It stands in the order's time-line.")
+    reason = reason_field(required=False, help_text="It stands in the order's time-line.")
 
 
 class QuantitiesDialog(OrderDialog):
@@ -87,9 +112,7 @@ class ShipDialog(QuantitiesDialog):
     """How much of what leaves, and from where."""
 
     warehouse = warehouse_field(
-        required=False,
-        empty_label="Wherever it is reserved",
-        help_text="Choose one to ship only what is reserved there.",
+        empty_label="Wherever it is reserved", help_text="Choose one to ship only what is reserved there."
     )
 
     @staticmethod
@@ -106,10 +129,8 @@ class ShipDialog(QuantitiesDialog):
 class ReturnDialog(QuantitiesDialog):
     """How much of what came back, where it goes, and why."""
 
-    warehouse = warehouse_field(
-        required=False, empty_label="Where orders are filled from first", label="Into warehouse"
-    )
-    reason = reason_field(max_length=REASON_LENGTH, help_text="It stands in the ledger and in the order's time-line.")
+    warehouse = warehouse_field(empty_label="Where orders are filled from first", label="Into warehouse")
+    reason = reason_field(help_text="It stands in the ledger and in the order's time-line.")
 
     @staticmethod
     def left(line: OrderLine) -> Decimal:
