@@ -22,8 +22,9 @@ from accounts import services, tokens
 from accounts.capabilities import MANAGEABLE_ROLES, STAFF_ROLES, Role
 from accounts.models import ActivityLog, Membership, RefreshToken, User
 from accounts.names import normal_email, username_key
-from workbox.core.admin import NOTHING, Dialog, moment_text, row_or_404, service_dialog
-from workbox.core.errors import DomainError
+from workbox.core.admin import NOTHING, Dialog, ReadOnlyAdmin, SaysRefusals, moment_text, row_or_404, service_dialog
+from workbox.core.db import transact
+from workbox.core.errors import DomainError, Forbidden
 
 if admin.site.is_registered(Group):
     # The role decides; Django's groups would look as if they did.
@@ -129,7 +130,14 @@ class PasswordForm(AdminPasswordChangeForm):
 LOGINS_SHOWN = 20
 
 
-def _panels(user: User) -> dict[str, Any]:
+def _list_url(request: HttpRequest, model: str, user: User) -> str:
+    """The list of this account's rows, for those who may open it; else nothing."""
+    if not request.user.has_perm(f"accounts.view_{model}"):
+        return ""
+    return f"{reverse(f'admin:accounts_{model}_changelist')}?user__id__exact={user.pk}"
+
+
+def _panels(user: User, request: HttpRequest) -> dict[str, Any]:
     """What an account's page shows beside its form: open logins, who came and went, failed attempts."""
     now = timezone.now()
     open_logins = user.refresh_tokens.filter(revoked_at=None, rotated_at=None, expires_at__gt=now)
@@ -153,8 +161,8 @@ def _panels(user: User) -> dict[str, Any]:
             {"at": moment_text(one.attempt_time), "count": one.failures_since_start, "ip": one.ip_address or NOTHING}
             for one in failed
         ],
-        "history_url": f"{reverse('admin:accounts_activitylog_changelist')}?user__id__exact={user.pk}",
-        "logins_url": f"{reverse('admin:accounts_refreshtoken_changelist')}?user__id__exact={user.pk}",
+        "history_url": _list_url(request, "activitylog", user),
+        "logins_url": _list_url(request, "refreshtoken", user),
     }
 
 
@@ -163,7 +171,7 @@ class ResetSecondFactor(Dialog):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin, SaysRefusals):
     """Accounts: search, filter, role, password, logins, second factor. Accounts are deactivated, never deleted."""
 
     change_form_outer_after_template = "admin/panels/user.html"
@@ -232,7 +240,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     ) -> Any:
         """The form, with what is known of the account's logins."""
         user = self.get_object(request, object_id)
-        panels = _panels(user) if user else {}
+        panels = _panels(user, request) if user else {}
         may_end = user is not None and self.has_change_permission(request, user)
         extra = {**(extra_context or {}), "panels": panels, "may_end": may_end}
         return super().change_view(request, object_id, form_url, extra)
@@ -260,15 +268,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Create or change the account through the service; what it refuses was offered by no form."""
+        """Create or change the account through the service, all of it or nothing; the form says what was refused.
+
+        A role or an account above one's own was offered by no form: that is a 403.
+        """
         given = form.cleaned_data
         try:
             if change:
-                changed = {name: given[name] for name in form.changed_data if name in given}
-                places = changed.pop("warehouses", None)
-                if places is not None:
-                    services.bind(_who(request), user_id=obj.pk, warehouse_ids=[one.pk for one in places])
-                saved = services.update_user(_who(request), user_id=obj.pk, **changed)
+                saved = transact(lambda: self._changed(request, obj, form))
             else:
                 saved = services.create_user(
                     _who(request),
@@ -278,9 +285,20 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
                     role=given["role"],
                     full_name=given["full_name"],
                 )
-        except DomainError as error:
+        except Forbidden as error:
             raise PermissionDenied(error.detail) from error
         obj.__dict__.update(saved.__dict__)
+
+    @staticmethod
+    def _changed(request: HttpRequest, obj: User, form: Any) -> User:
+        """The role first: a customer who becomes staff may be bound by the same form."""
+        given = form.cleaned_data
+        changed = {name: given[name] for name in form.changed_data if name in given}
+        places = changed.pop("warehouses", None)
+        saved = services.update_user(_who(request), user_id=obj.pk, **changed)
+        if places is not None:
+            services.bind(_who(request), user_id=obj.pk, warehouse_ids=[one.pk for one in places])
+        return saved
 
     @admin.action(description="End all logins of the selected users", permissions=["change"])
     def end_logins(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -320,22 +338,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             messages.success(request, f"{count} {'user' if count == 1 else 'users'} {done}.")
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """History: shown, never edited."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never by hand."""
-        return False
-
-
 @admin.register(RefreshToken)
 class RefreshTokenAdmin(ReadOnlyAdmin):
     """Which logins are open, and a way to end one."""
@@ -345,7 +347,7 @@ class RefreshTokenAdmin(ReadOnlyAdmin):
     list_filter = [("revoked_at", admin.EmptyFieldListFilter), ("rotated_at", admin.EmptyFieldListFilter)]
     search_fields = ["user__username_key", "user__email", "family"]
     date_hierarchy = None
-    show_full_result_count = False
+    list_filter_submit = False
     actions = ["revoke"]
 
     @admin.display(description="Token", ordering="jti_hash")
@@ -377,4 +379,4 @@ class ActivityLogAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     list_filter = ["kind"]
     search_fields = ["user__username_key", "user__email"]
-    show_full_result_count = False
+    list_filter_submit = False

@@ -7,7 +7,8 @@ from django.db import models
 
 CATALOG_READ = "catalog.read"
 CATALOG_WRITE = "catalog.write"
-STOCK_READ = "stock.read"
+STOCK_READ = "stock.read"  # how much there is, and where
+LEDGER_READ = "ledger.read"  # how it came to be: movements, operations, counts, transfers; and what it cost
 STOCK_POST = "stock.post"
 ORDERS_PLACE = "orders.place"  # own orders: place, see, confirm or cancel while pending
 ORDERS_READ = "orders.read"  # everybody's orders
@@ -37,6 +38,7 @@ CAPABILITIES = frozenset(
         CATALOG_READ,
         CATALOG_WRITE,
         STOCK_READ,
+        LEDGER_READ,
         STOCK_POST,
         ORDERS_PLACE,
         ORDERS_READ,
@@ -82,6 +84,7 @@ ROLE_CAPABILITIES: Mapping[str, frozenset[str]] = MappingProxyType(
         Role.USER.value: _USER,
         Role.CLERK.value: _USER
         | {
+            LEDGER_READ,
             STOCK_POST,
             ORDERS_READ,
             ORDERS_FULFIL,

@@ -186,11 +186,6 @@ def _record(user: User, *, before: dict[str, object], has_new_password: bool = F
     history.record(changes)
 
 
-def change_role(actor: Actor, *, user_id: int, role: str) -> User:
-    """The account has this role and its tokens of before have ended. Errors and locks as in `update_user`."""
-    return update_user(actor, user_id=user_id, role=role)
-
-
 def bind(actor: Actor, *, user_id: int, warehouse_ids: Iterable[int]) -> list[int]:
     """The account sees these warehouses only (none named: all of them again); returns their ids in order.
 

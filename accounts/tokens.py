@@ -116,14 +116,6 @@ def owner_of_refresh(refresh_raw: str) -> int:
     return load_principal(_whole(payload, _USER_ID), _whole(payload, _VERSION)).id
 
 
-def revoke_family(refresh_raw: str) -> int:
-    """No refresh token of the same login works any more; returns the account's id. Raises NotAuthenticated."""
-    payload = _decode(library.RefreshToken, refresh_raw)
-    family, user_id = str(payload.get(_FAMILY, "")), _whole(payload, _USER_ID)
-    end_family(family)
-    return user_id
-
-
 def end_family(family: str) -> int:
     """No refresh token of this family works any more; returns how many were still open."""
     return transact(

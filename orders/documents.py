@@ -1,7 +1,7 @@
 """Papers of sales orders: pick list, packing slip, invoice. Rows in, the bytes of a PDF out."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from inventory.documents import Pick, pick_list, summed
 from inventory.models import Reservation
@@ -88,6 +88,9 @@ def invoice(order_ids: Sequence[int]) -> bytes:
         hint = "Confirm it first." if order.status == OrderStatus.PENDING else "There is nothing to pay."
         raise IllegalTransition(order.pk, order.status, "invoiced", hint=hint)
     lines = _lines(order)
+    amounts = [_cents(line.unit_price * line.quantity) for line in lines]
+    total = _cents(order.total_amount)
+    rounding = total - sum(amounts, ZERO)  # each amount is rounded, and so is their exact sum
     sheet = Sheet(f"Invoice · {order}", sender=sender(), foot=f"Invoice of {order}")
     sheet.heading(code=order_number(order.pk))
     sheet.facts(_facts(order))
@@ -101,15 +104,21 @@ def invoice(order_ids: Sequence[int]) -> bytes:
                 Row(
                     [
                         line.product.sku, line.product.name, quantity_text(line.quantity), money_text(line.unit_price),
-                        money_text((line.unit_price * line.quantity).quantize(CENT)),
+                        money_text(amount),
                     ]
                 )
-                for line in lines
+                for line, amount in zip(lines, amounts, strict=True)
             ),
-            Row(["", "", "", "Total", money_text(order.total_amount.quantize(CENT))], strong=True),
+            *([Row(["", "", "", "Rounding", money_text(rounding)])] if rounding else []),
+            Row(["", "", "", "Total", money_text(total)], strong=True),
         ],
     )  # fmt: skip
     return sheet.finish()
+
+
+def _cents(amount: Decimal) -> Decimal:
+    """As people round."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
 
 
 def _orders(order_ids: Sequence[int]) -> dict[int, Order]:

@@ -302,7 +302,7 @@ def _returnable(returns: Sequence[PastReturn]) -> dict[tuple[int, int], list[_So
     statuses = sorted(one.value for one in CAN_RETURN)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT o.customer_id, l.id, l.order_id, l.product_id, l.unit_price, l.shipped_quantity,"  # noqa: S608
+            "SELECT o.customer_id, l.id, l.order_id, l.product_id, l.unit_price, l.shipped_quantity,"  # noqa: S608  (only placeholders and our own words)
             " l.returned_quantity, o.user_id, o.status, o.total_amount"
             " FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id"
             f" WHERE o.customer_id IN ({marks(len(customers))}) AND o.status IN ({marks(len(statuses))})"
@@ -364,7 +364,7 @@ def _mark_returned(amounts: Sequence[tuple[int, Decimal]]) -> None:
     values = [value for pair in totals.items() for value in pair]
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_orderline SET returned_quantity = ROUND(returned_quantity + (CASE id"  # noqa: S608
+            "UPDATE orders_orderline SET returned_quantity = ROUND(returned_quantity + (CASE id"  # noqa: S608  (only placeholders and our own words)
             f"{' WHEN %s THEN %s' * len(totals)} END), 3) WHERE id IN ({marks(len(totals))})",
             [*values, *totals],
         )

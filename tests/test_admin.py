@@ -44,6 +44,7 @@ from inventory.models import (
 )
 from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.counts import Found
+from inventory.services.ledger import Movement
 from orders import services
 from orders.models import Customer, Order, OrderLine, Return, Shipment
 from orders.services import Item
@@ -70,6 +71,7 @@ SEES = {
     "insights": STAFF,
     "purchasing": STAFF,
     "core": {"clerk", "analyst", "admin"},
+    "core.idempotencykey": {"admin"},
     "accounts": {"manager", "analyst", "admin"},
     "webhooks": {"manager", "admin"},
     "jobs": {"manager", "analyst", "admin"},
@@ -725,7 +727,7 @@ def test_quantities_as_people_write_them(value: str, text: str) -> None:
 
 def test_money_signs_and_growth_as_people_write_them() -> None:
     assert [money_text(D(one)) for one in ("1999.98", "5", "0.0125")] == ["1,999.98", "5.00", "0.0125"]
-    assert [signed_text(D(one)) for one in ("5", "-2", "0")] == ["+5", "−2", "−0"]
+    assert [signed_text(D(one)) for one in ("5", "-2", "0")] == ["+5", "−2", "0"]
     assert [growth_text(D(now), D(before)) for now, before in (("150", "100"), ("50", "100"), ("1", "0"))] == [
         "+50 %",
         "−50 %",
@@ -842,3 +844,66 @@ def test_a_page_with_panels_runs_a_constant_number_of_queries(make_user: Callabl
         ledger.adjust(product.pk, quantity=D(3), reason="found")
         services.place_order([Item(product.pk, D(1))], user_id=None, confirm=True)
     assert count_queries(client, url(label, "change", row.pk)) == few
+
+
+def test_what_requests_were_answered_is_shown_to_nobody_and_the_keys_to_admins_alone(
+    shop: None, make_user: Callable[..., User]
+) -> None:
+    row = IdempotencyKey.objects.create(
+        user_id=1, key="k-2", request_hash="x", status=201, body='{"secret":"whsec-1"}', created_at=datetime.now(UTC)
+    )
+    pages = [url("core.idempotencykey", "changelist"), url("core.idempotencykey", "change", row.pk)]
+    answers = {role: [browser(role).get(page) for page in pages] for role in ("admin", "manager", "analyst", "clerk")}
+    assert [one.status_code for one in answers.pop("admin")] == [200, 200]
+    assert {one.status_code for found in answers.values() for one in found} == {403}
+    assert all(b"whsec-1" not in browser("admin").get(page).content for page in pages)
+
+
+def test_a_page_of_the_admin_notes_who_acts_so_that_they_read_what_they_wrote(world_of_one: Product) -> None:
+    client = browser("manager")
+    answer: Any = client.get(url("inventory.product", "changelist"))
+    assert answer.wsgi_request.actor_id == User.objects.get(username="manager").pk
+
+
+def test_an_order_is_found_by_the_number_on_its_papers(world_of_one: Product) -> None:
+    orders = [placed(world_of_one, 1, confirm=True) for _ in range(2)]
+    services.ship_order(orders[0].pk)
+    client = browser("clerk")
+    for label in ("orders.order", "orders.shipment"):
+        for text in (f"ORDER-{orders[0].pk}", f"order {orders[0].pk}", f"#{orders[0].pk}", str(orders[0].pk)):
+            page: Any = client.get(url(label, "changelist"), {"q": text})
+            assert [getattr(row, "order_id", row.pk) for row in page.context["cl"].result_list] == [orders[0].pk], text
+
+
+def test_a_unit_is_not_made_coarser_than_the_stock_that_is_counted_in_it(
+    world_of_one: Product, make_product: Callable[..., Product], kilogram: UnitOfMeasure
+) -> None:
+    make_product("Flour", unit="kg", stock="2.5", sku="FLOUR")
+    page = url("inventory.unitofmeasure", "change", kilogram.pk)
+    form = {"code": "kg", "name": "Kilo", "decimal_places": "0"}
+    refused = browser("manager").post(page, form)
+    assert "There is stock of FLOUR in parts finer than whole numbers" in refused.content.decode()
+    assert UnitOfMeasure.objects.get(pk=kilogram.pk).name == "Kilogram"
+    assert browser("manager").post(page, form | {"decimal_places": "1"}).status_code == 302
+    assert UnitOfMeasure.objects.get(pk=kilogram.pk).decimal_places == 1
+
+
+def test_goods_cost_something_in_the_form_too(world_of_one: Product) -> None:
+    page = url("inventory.product", "change", world_of_one.pk)
+    form = {
+        "sku": world_of_one.sku, "name": world_of_one.name, "unit": world_of_one.unit_id, "price": "0",
+        "reorder_threshold": "1", "reorder_quantity": "0", "is_stocked": "on",
+        "barcodes-TOTAL_FORMS": "0", "barcodes-INITIAL_FORMS": "0",
+    }  # fmt: skip
+    refused = browser("manager").post(page, form)
+    assert "A price must be above zero." in refused.content.decode()
+    assert Product.objects.get(pk=world_of_one.pk).price == world_of_one.price
+
+
+def test_a_list_that_is_cut_says_how_many_more_there_are(
+    world_of_one: Product, monkeypatch: pytest.MonkeyPatch, main: Warehouse
+) -> None:
+    monkeypatch.setattr("inventory.admin.stock.LINES_SHOWN", 2)
+    posted = ledger.post([Movement(world_of_one.pk, main.pk, "purchase", Decimal(1)) for _ in range(5)])
+    page = browser("clerk").get(url("inventory.stockoperation", "change", posted.operation_id)).content.decode()
+    assert "… and 3 more lines, not shown here." in " ".join(page.split())

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
@@ -87,6 +88,10 @@ def test_the_log_is_read_in_order_from_a_cursor_on(make_product: MakeProduct, ma
     assert second["results"][0]["items"] == [{"inventory_id": lamp.pk, "name": "Lamp", "quantity": 2, "unit_price": 10}]
     assert (second["next"], second["cursor"]) == (None, start + events.PLACES)
     assert manager("GET", f"events?cursor={second['cursor']}").json()["results"] == []
+    narrowed = manager("GET", f"events?since={start}&limit=1&topics=catalog,stock").json()
+    assert parse_qs(urlsplit(narrowed["next"]).query) == {
+        "since": [str(narrowed["cursor"])], "limit": ["1"], "topics": ["catalog,stock"],
+    }  # fmt: skip
     assert types(manager("GET", f"events?since={start}&topics=orders").json()) == [("order_placed", order)]
 
 

@@ -76,9 +76,12 @@ def test_doctor_names_weak_settings(settings: Settings, tmp_path: Path) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.JWT_SECRET_KEY = settings.SECRET_KEY = "short"
     settings.VAR_DIR = tmp_path
+    settings.METRICS_ALLOW = ["10.0.0.0/8", "prometheus", "10.0.0.300"]
     found, code = answer("doctor")
     problems = {one["what"]: one["fix"] for one in found["findings"] if one["level"] == "problem"}
     assert problems["DEBUG"] == "DEBUG=false"
+    assert problems["METRICS_ALLOW"].startswith("METRICS_ALLOW=")
+    assert finding("METRICS_ALLOW")["found"] == "no address and no network: prometheus, 10.0.0.300"
     assert problems["allowed hosts"] == "ALLOWED_HOSTS=shop.example.com"
     assert "token_urlsafe" in problems["SECRET_KEY"]
     assert code == 3

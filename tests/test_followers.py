@@ -2,15 +2,20 @@
 
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
+from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
 from workbox.core import followers
-from workbox.core.events import CATALOG, Fact, NewEvent, append, sequence_pending
+from workbox.core.events import CATALOG, Fact, NewEvent, append, forget_before, sequence_pending
 from workbox.core.followers import Follower, follow, lag
 from workbox.core.models import EventCursor
+from workbox.core.supervised import FAULTS
 from workbox.core.tasks import follow as follow_task
 
 
@@ -110,3 +115,42 @@ def test_four_processes_at_once_hand_each_fact_over_once() -> None:
     connections.close_all()
     follow(follower)
     assert seen == list(range(1, 101))
+
+
+def breaking(_facts: Sequence[Fact]) -> None:
+    raise ValueError("poison")
+
+
+BREAKING = Follower("breaking", breaking)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_follower_that_breaks_is_told_of_and_does_not_starve_those_after_it(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WORKBOX_FOLLOWERS = ["tests.test_followers.BREAKING", "tests.test_followers.COUNTING"]
+    monkeypatch.setattr(followers, "_paused", {})
+    follow_task()
+    TAKEN.clear()
+    tell(5)
+    with capture_logs() as logs:
+        assert follow_task() == 1
+        tell(6)
+        assert follow_task() == 1
+    assert TAKEN == [5, 6]
+    told = [(one["event"], one["loop"], one["log_level"]) for one in logs]
+    assert told == [("background_fault", "follower breaking", "error")], "once: then it is left alone for a while"
+    assert (lag(BREAKING), lag(COUNTING)) == (2, 0)
+    sample = generate_latest(FAULTS).decode()
+    assert 'workbox_background_faults_total{loop="follower breaking"} 1.0' in sample
+
+
+@pytest.mark.django_db
+def test_what_a_follower_has_not_taken_is_not_forgotten(settings: Any) -> None:
+    settings.WORKBOX_FOLLOWERS = ["tests.test_followers.COUNTING"]
+    follow_task()
+    tell(7)
+    later = timezone.now() + timedelta(days=1)
+    assert forget_before(later, up_to=followers.slowest()) == 0
+    follow_task()
+    assert forget_before(later, up_to=followers.slowest()) == 1

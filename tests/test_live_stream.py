@@ -1,11 +1,13 @@
 """The live stream's manners: who may listen, what they see, how a cursor resumes, how a socket ends."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -17,7 +19,9 @@ from orders.services import Item
 from tests.live import application, listening
 from workbox.core import events, stream
 from workbox.core.broadcast import Broadcast
+from workbox.core.db import execute
 from workbox.core.models import Event
+from workbox.core.supervised import FAULTS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.asyncio]
 D = Decimal
@@ -247,3 +251,34 @@ async def test_an_unknown_socket_path_is_closed() -> None:
 
     await application({"type": "websocket", "path": "/wrong", "headers": [], "subprotocols": []}, receive, send)
     assert closed == [{"type": "websocket.close", "code": 4404}]
+
+
+async def test_a_fact_that_cannot_be_read_stops_the_stream_only_until_it_can(
+    make_product: MakeProduct, make_user: MakeUser
+) -> None:
+    clerk = await in_thread(make_user, "clerk")
+    lamp = await in_thread(make_product, stock=0)
+    await in_thread(events.sequence_pending)
+    faults = FAULTS.labels("tailer")._value
+
+    def wait_for(true: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 5
+        while not true() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def poison() -> tuple[str, int]:
+        with transaction.atomic():
+            ledger.adjust(lamp.pk, quantity=D(3), reason="found")
+            newest = Event._base_manager.latest("id")
+            execute("UPDATE core_event SET companions = 'rubbish' WHERE id = %s", [newest.pk])
+        return newest.companions, newest.pk
+
+    async with listening(clerk) as listener:
+        await listener.say(action="subscribe", topics=["stock"])
+        await listener.until(lambda frame: frame["type"] == "subscribed")
+        before = faults.get()
+        good, broken = await in_thread(poison)
+        await in_thread(wait_for, lambda: faults.get() > before)
+        await in_thread(execute, "UPDATE core_event SET companions = %s WHERE id = %s", [good, broken])
+        update = await listener.until(lambda frame: frame["type"] == "inventory_update", 5)
+        assert update["on_hand"] == 3

@@ -21,6 +21,7 @@ from inventory.queries.printing import LabelRow, label_rows
 from inventory.services import counts, ledger, transfers
 from inventory.services.counts import Found
 from orders import services
+from orders.documents import invoice
 from orders.models import Customer
 from orders.services import Item
 from purchasing.services import vendors
@@ -382,3 +383,18 @@ def test_papers_run_a_constant_number_of_statements(
     )
     assert few == many
     assert queries(lambda: label_rows([one.pk for one in more])) == queries(lambda: label_rows([more[0].pk])) == 2
+
+
+@pytest.mark.django_db
+def test_the_amounts_of_an_invoice_add_up_to_its_total(make_product: Callable[..., Product]) -> None:
+    nut, pin, tack = (
+        make_product(name, stock=9, price=f"0.00{cost}") for name, cost in (("Nut", 5), ("Pin", 4), ("Tack", 4))
+    )
+
+    def bill(*products: Product) -> tuple[int, bool]:
+        order = services.place_order([Item(one.pk, D(1)) for one in products], user_id=None, confirm=True)
+        words = text_of(invoice([order.id]))[0].split()
+        return words.count("0.01"), "Rounding" in words
+
+    assert bill(nut) == (2, False), "half a cent is rounded up, on the line as in the total"
+    assert bill(pin, tack) == (2, True), "0.00 and 0.00, in all 0.01: the rounding has a row"

@@ -7,11 +7,14 @@ nothing about the right way.
 import random
 import threading
 import time
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import Error, connection, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from inventory.models import ProductStock, StockLevel
 from orders import services
@@ -20,6 +23,7 @@ from orders.services import Item
 from workbox import drills
 from workbox.core import events
 from workbox.core.errors import DomainError
+from workbox.core.idempotency import once
 from workbox.core.models import Event, IdempotencyKey
 
 pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
@@ -78,6 +82,25 @@ def test_twins_of_one_key_make_one_order_and_get_one_answer() -> None:
     report = drills.twins(threads=50, keys=20)
     assert report.kept, report
     assert (report.figures["first"], report.figures["replayed"], report.figures["different_bodies"]) == (20, 980, 20)
+
+
+def test_twins_of_a_key_that_has_expired_make_one_new_order() -> None:
+    buyer, (lamp,) = drills.shop(products=1, stock=500)
+
+    def send(key: str) -> str:
+        def work() -> tuple[int, bytes]:
+            return 201, str(services.place_order([Item(lamp.pk, ONE)], user_id=buyer.pk).id).encode()
+
+        return "replayed" if once(work, user_id=buyer.pk, key=key, fingerprint="f").replayed else "first"
+
+    for number in range(20):
+        key = f"old-{number}"
+        long_ago = timezone.now() - timedelta(hours=25)
+        IdempotencyKey.objects.create(
+            user_id=buyer.pk, key=key, request_hash="f", status=201, body="7", created_at=long_ago
+        )
+        assert drills.in_threads([partial(send, key)] * 8, threads=8) == {"first": 1, "replayed": 7}
+    assert Order.objects.filter(user=buyer).count() == 20
 
 
 def test_control_looking_for_the_key_before_writing_it_doubles_orders() -> None:

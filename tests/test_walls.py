@@ -23,11 +23,13 @@ from accounts.websocket import still_allowed
 from inventory.models import Product, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import ledger, transfers
 from inventory.services.ledger import Movement
+from orders import services
 from orders.models import Order
+from orders.services import Item
 from tests.client import Api
 from tests.routes import BY_NAME, ROUTES
 from tests.walled import HIDDEN, HIDDEN_ID, Shop, build
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.models import Event
 from workbox.jobs import services as jobs
 from workbox.jobs.models import Job
@@ -314,6 +316,8 @@ def test_a_transfer_is_seen_from_both_ends_and_moved_on_by_the_end_that_acts(sho
     assert clerk("GET", f"stock-transfers/{coming.id}").status_code == 200
     assert clerk("POST", f"stock-transfers/{coming.id}/dispatch").status_code == 404
     assert clerk("POST", f"stock-transfers/{coming.id}/cancel").status_code == 404
+    assert clerk("POST", f"stock-transfers/{coming.id}/complete").status_code == 404, "it would be sent, too"
+    assert transfers.read_transfer(coming.id).status == "pending"
     transfers.dispatch_transfer(coming.id)
     assert clerk("POST", f"stock-transfers/{coming.id}/complete").json()["status"] == "completed"
     going = transfers.create_transfer(
@@ -336,6 +340,37 @@ def test_of_an_operation_in_both_places_only_the_own_lines_are_shown_and_it_is_n
     assert listed[both] == 1
     assert clerk("POST", f"stock-operations/{both}/reverse", {"reason": "x"}).status_code == 404
     assert not StockOperation.objects.filter(reverses_id=both).exists()
+
+
+def test_a_counter_sale_and_what_comes_back_broken_stay_in_ones_own_places(
+    shop: Shop, bound: dict[str, Api], quarantine: Warehouse
+) -> None:
+    clerk, lamp = bound["clerk"], shop.lamp.pk
+    short = clerk("POST", "sales", {"product_id": lamp, "quantity": 21})
+    assert (short.status_code, short.json()["code"]) == (400, "insufficient_stock"), "20 of them lie in the open"
+    sold = clerk("POST", "sales", {"product_id": lamp, "quantity": 3}).json()
+    assert sold["warehouse_id"] == shop.open.pk
+    with walls.seen_by(frozenset({shop.open.pk})):
+        services.return_order(sold["id"], quantities={lamp: Decimal(2)}, damaged={lamp: Decimal(1)})
+    assert not StockLevel.objects.filter(warehouse=quarantine).exists(), "nobody bound to the open puts goods there"
+    assert StockLevel.objects.get(product=lamp, warehouse=shop.open).on_hand == 18, "one is back, one written off"
+
+
+def test_dialogs_and_panels_of_the_admin_end_at_the_wall(shop: Shop, make_user: Callable[..., User]) -> None:
+    user = make_user("clerk", "walled_clerk")
+    accounts.bind(User.objects.get(username="boss"), user_id=user.pk, warehouse_ids=[shop.open.pk])
+    both = ledger.post(
+        [Movement(shop.lamp.pk, place.pk, "purchase", Decimal(1)) for place in (shop.open, shop.beta)]
+    ).operation_id
+    order = services.place_order([Item(shop.lamp.pk, Decimal(60))], user_id=user.pk, confirm=True)
+    client = Client()
+    client.force_login(user, backend="accounts.roles.RoleBackend")
+    dialog = client.get(f"/admin/inventory/stockoperation/{both}/reverse_operation/").content.decode()
+    page = client.get(reverse("admin:orders_order_change", args=[order.id])).content.decode()
+    assert "in MAIN" in dialog
+    assert "in MAIN" in page
+    assert HIDDEN not in dialog
+    assert HIDDEN not in page
 
 
 def test_an_order_may_ship_from_anywhere_but_not_from_a_named_place_behind_the_wall(

@@ -208,6 +208,7 @@ class WorkBoxAdminSite(UnfoldAdminSite):
                 raise Http404("There is no row with this number.")
             if any(_is_beyond_numbers(one) for name, one in request.GET.items() if name.endswith("id__exact")):
                 return HttpResponseRedirect(f"{request.path}?e=1")  # as Django does for a filter it cannot read
+            request.actor_id = request.user.pk  # type: ignore[attr-defined]  # for the log, and for who reads the primary
             token = context.actor_id.set(request.user.pk)
             try:
                 with walls.seen_by(getattr(request.user, "warehouses", None)):

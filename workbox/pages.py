@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import second_factor
 from insights.queries import live_orders, live_products
-from workbox.core import events, walls
+from workbox.core import events, replica, walls
 from workbox.core.api import error_response
 from workbox.core.errors import TooManyRequests
 from workbox.core.numbers import to_json
@@ -35,14 +35,12 @@ def _walls_of(request: HttpRequest) -> frozenset[int] | None:
 
 def _snapshot(search: str = "") -> dict[str, Any]:
     # The cursor first: whatever happens while the rows are read comes again over the socket, and versions sort it out.
-    cursor = events.head()
-    products = live_products(search=search[:SEARCH_LENGTH_MAX], limit=PRODUCTS_SHOWN)
-    return {
-        "cursor": cursor,
-        "products": products,
-        "products_max": PRODUCTS_SHOWN,
-        "orders": live_orders(limit=ORDERS_SHOWN),
-    }
+    # Not from a replica: what it has not heard of yet would lie before the cursor, and never come.
+    with replica.only_primary():
+        cursor = events.head()
+        products = live_products(search=search[:SEARCH_LENGTH_MAX], limit=PRODUCTS_SHOWN)
+        orders = live_orders(limit=ORDERS_SHOWN)
+    return {"cursor": cursor, "products": products, "products_max": PRODUCTS_SHOWN, "orders": orders}
 
 
 @never_cache

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -33,6 +33,7 @@ from workbox.core.api import ApiView, Page, check_if_match, conditional, json_re
 from workbox.core.errors import Invalid, NotAuthenticated, NotFound
 from workbox.core.numbers import to_json
 from workbox.core.rendering import OrjsonParser
+from workbox.core.schema import answered, asked
 from workbox.core.throttles import LoginThrottle
 
 USER_EXAMPLE = {
@@ -53,14 +54,6 @@ TOKENS_EXAMPLE = {
     "token_type": "bearer",
     "expires_in": 900,
 }
-
-
-def _asked(value: dict[str, Any], name: str = "Request") -> OpenApiExample:
-    return OpenApiExample(name, value=value, request_only=True)
-
-
-def _answered(value: Any, name: str = "Response", statuses: tuple[str, ...] = ("200",)) -> OpenApiExample:
-    return OpenApiExample(name, value=value, response_only=True, status_codes=list(statuses))
 
 
 def _read(kind: type[Serializer[Any]], request: Request) -> dict[str, Any]:
@@ -103,8 +96,8 @@ class RegisterView(PublicView):
         responses={201: UserSerializer},
         auth=[],
         examples=[
-            _asked({"email": "rosa@example.org", "password": "a-long-passphrase", "full_name": "Rosa Lind"}),
-            _answered(USER_EXAMPLE, statuses=("201",)),
+            asked({"email": "rosa@example.org", "password": "a-long-passphrase", "full_name": "Rosa Lind"}),
+            answered(USER_EXAMPLE, 201),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -128,7 +121,7 @@ class LoginView(PublicView):
         request={"application/json": LoginSerializer, "application/x-www-form-urlencoded": LoginSerializer},
         responses={200: TokenPairSerializer},
         auth=[],
-        examples=[_asked({"username": "rosa", "password": "a-long-passphrase"}), _answered(TOKENS_EXAMPLE)],
+        examples=[asked({"username": "rosa", "password": "a-long-passphrase"}), answered(TOKENS_EXAMPLE)],
     )
     def post(self, request: Request) -> HttpResponse:
         """Log in."""
@@ -148,7 +141,7 @@ class RefreshView(PublicView):
         request=RefreshSerializer,
         responses={200: TokenPairSerializer},
         auth=[],
-        examples=[_asked({"refresh_token": "eyJhbGciOiJIUzI1NiIs…"}), _answered(TOKENS_EXAMPLE)],
+        examples=[asked({"refresh_token": "eyJhbGciOiJIUzI1NiIs…"}), answered(TOKENS_EXAMPLE)],
     )
     def post(self, request: Request) -> HttpResponse:
         """Refresh tokens."""
@@ -167,7 +160,7 @@ class LogoutView(PublicView):
         request=LogoutSerializer,
         responses={204: None},
         auth=BEARER_OR_NOTHING,
-        examples=[_asked({})],
+        examples=[asked({})],
     )
     def post(self, request: Request) -> HttpResponse:
         """Log out everywhere."""
@@ -197,7 +190,7 @@ class MeView(AccountView):
     @extend_schema(
         summary="Who am I",
         responses={200: MeSerializer},
-        examples=[_answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]})],
+        examples=[answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]})],
     )
     def get(self, request: Request) -> HttpResponse:
         """Who am I."""
@@ -209,8 +202,8 @@ class MeView(AccountView):
         request=ProfileSerializer,
         responses={200: MeSerializer},
         examples=[
-            _asked({"full_name": "Rosa Lind-Berg"}),
-            _answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]}),
+            asked({"full_name": "Rosa Lind-Berg"}),
+            answered({**USER_EXAMPLE, "capabilities": ["catalog.read", "orders.place", "stock.read"]}),
         ],
     )
     def patch(self, request: Request) -> HttpResponse:
@@ -236,7 +229,7 @@ class UsersView(AccountView):
             ),
         ],
         responses={200: UserSerializer(many=True)},
-        examples=[_answered(USER_EXAMPLE)],
+        examples=[answered(USER_EXAMPLE)],
     )
     def get(self, request: Request) -> HttpResponse:
         """List users."""
@@ -258,8 +251,8 @@ class UsersView(AccountView):
         request=UserCreateSerializer,
         responses={201: UserSerializer},
         examples=[
-            _asked({"username": "rosa", "email": "rosa@example.org"}),
-            _answered(USER_EXAMPLE, statuses=("201",)),
+            asked({"username": "rosa", "email": "rosa@example.org"}),
+            answered(USER_EXAMPLE, 201),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -285,7 +278,7 @@ class UserView(AccountView):
         "DELETE": USERS_WRITE,
     }
 
-    @extend_schema(summary="Get a user", responses={200: UserSerializer}, examples=[_answered(USER_EXAMPLE)])
+    @extend_schema(summary="Get a user", responses={200: UserSerializer}, examples=[answered(USER_EXAMPLE)])
     def get(self, request: Request, user_id: str) -> HttpResponse:
         """Get a user."""
         who = _who(request)
@@ -298,7 +291,7 @@ class UserView(AccountView):
         description="Only what is sent changes. A new role or password, or `is_active: false`, ends all tokens.",
         request=UserWriteSerializer,
         responses={200: UserSerializer},
-        examples=[_asked({"role": "clerk"}), _answered({**USER_EXAMPLE, "role": "clerk"})],
+        examples=[asked({"role": "clerk"}), answered({**USER_EXAMPLE, "role": "clerk"})],
     )
     def patch(self, request: Request, user_id: str) -> HttpResponse:
         """Change a user."""
@@ -314,7 +307,7 @@ class UserView(AccountView):
         summary="Change a user (partial body allowed)",
         request=UserWriteSerializer,
         responses={200: UserSerializer},
-        examples=[_asked({"full_name": "Rosa Lind-Berg"}), _answered({**USER_EXAMPLE, "full_name": "Rosa Lind-Berg"})],
+        examples=[asked({"full_name": "Rosa Lind-Berg"}), answered({**USER_EXAMPLE, "full_name": "Rosa Lind-Berg"})],
     )
     def put(self, request: Request, user_id: str) -> HttpResponse:
         """Change a user."""
@@ -341,7 +334,7 @@ class UserWarehousesView(AccountView):
         summary="Get a user's warehouses",
         description="An empty list: the account sees all warehouses.",
         responses={200: WarehousesSerializer},
-        examples=[_answered({"warehouse_ids": [1]})],
+        examples=[answered({"warehouse_ids": [1]})],
     )
     def get(self, request: Request, user_id: str) -> HttpResponse:
         """Get a user's warehouses."""
@@ -355,7 +348,7 @@ class UserWarehousesView(AccountView):
         ),
         request=WarehousesSerializer,
         responses={200: WarehousesSerializer},
-        examples=[_asked({"warehouse_ids": [1]}), _answered({"warehouse_ids": [1]})],
+        examples=[asked({"warehouse_ids": [1]}), answered({"warehouse_ids": [1]})],
     )
     def put(self, request: Request, user_id: str) -> HttpResponse:
         """Bind a user to warehouses."""

@@ -9,9 +9,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts import tokens
+from accounts import services, tokens
 from accounts.models import ActivityLog, RefreshToken, User
 from accounts.tests.conftest import PASSWORD, Api
+from inventory.models import Warehouse
 
 pytestmark = pytest.mark.django_db
 
@@ -181,3 +182,45 @@ def test_tokens_and_activity_are_never_written_by_hand(browser: Callable[[str], 
 @pytest.mark.parametrize(("role", "status"), [("user", 302), ("clerk", 403), ("analyst", 200), ("manager", 200)])
 def test_who_sees_the_accounts(browser: Callable[[str], Client], role: str, status: int) -> None:
     assert browser(role).get(reverse("admin:accounts_user_changelist")).status_code == status
+
+
+def test_a_customer_becomes_staff_and_is_bound_in_one_save_or_not_at_all(
+    browser: Callable[[str], Client], make: Callable[..., User]
+) -> None:
+    admin, store = browser("admin"), Warehouse.objects.create(name="Main store", code="MAIN")
+    rosa = make("rosa")
+    promoted = _form(rosa, role="clerk", warehouses=[store.pk])
+    assert admin.post(_change(rosa), promoted).status_code == 302
+    rosa.refresh_from_db()
+    assert (rosa.role, services.memberships(rosa.pk)) == ("clerk", [store.pk])
+
+    many = [Warehouse.objects.create(name=f"W{number}", code=f"W{number}").pk for number in range(51)]
+    refused = admin.post(_change(rosa), _form(rosa, full_name="Rosa Lind", warehouses=many))
+    assert "at most 50; leave it empty for all of them" in refused.content.decode()
+    rosa.refresh_from_db()
+    assert (rosa.full_name, services.memberships(rosa.pk)) == ("", [store.pk])
+
+
+def test_the_last_admin_is_told_why_they_stay_one(browser: Callable[[str], Client]) -> None:
+    client = browser("admin")
+    last = User.objects.get(username="the-admin")
+    refused = client.post(_change(last), _form(last, role="clerk"))
+    assert refused.status_code == 200
+    assert "This is the last active admin; appoint another one first." in refused.content.decode()
+    last.refresh_from_db()
+    assert last.role == "admin"
+
+
+def test_an_account_links_only_to_lists_its_reader_may_open(
+    browser: Callable[[str], Client], make: Callable[..., User]
+) -> None:
+    rosa = make("rosa")
+    tokens.issue_pair(rosa)
+    ActivityLog.objects.create(user=rosa, kind="login", ip="192.0.2.1")
+    lists = [reverse(f"admin:accounts_{model}_changelist") + "?user" for model in ("activitylog", "refreshtoken")]
+
+    def links(role: str) -> list[bool]:
+        page = browser(role).get(_change(rosa)).content.decode()
+        return [one in page for one in lists]
+
+    assert (links("admin"), links("manager")) == ([True, True], [False, False])

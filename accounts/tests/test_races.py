@@ -116,7 +116,7 @@ def test_two_admins_demoting_each_other_leave_one(make: Callable[..., User]) -> 
         admins = [make(f"chief{number}", role=Role.ADMIN) for number in range(2)]
 
         results = _at_once(
-            lambda number, pair=admins: services.change_role(
+            lambda number, pair=admins: services.update_user(
                 pair[number], user_id=pair[1 - number].pk, role=Role.CLERK
             ),
             2,
@@ -180,7 +180,7 @@ def _logout_and_close(user_id: int) -> None:
 def test_every_change_is_seen_at_once_through_the_cache(make: Callable[..., User], store: redis.Redis) -> None:
     chief = make("chief", role="admin")
     changes: list[Callable[[User], object]] = [
-        lambda user: services.change_role(chief, user_id=user.pk, role="analyst"),
+        lambda user: services.update_user(chief, user_id=user.pk, role="analyst"),
         lambda user: services.deactivate(chief, user_id=user.pk),
         lambda user: services.set_password(user, password="a-brand-new-passphrase"),
         lambda user: services.logout(user.pk),

@@ -10,9 +10,9 @@ from rest_framework.test import APIRequestFactory
 
 from accounts import services
 from accounts.api.permissions import Can
+from accounts.capabilities import CAPABILITIES, MANAGEABLE_ROLES, ROLE_CAPABILITIES
 from accounts.models import Membership, Role, User
 from accounts.principal import Anonymous, Principal, load_principal
-from accounts.roles import CAPABILITIES, MANAGEABLE_ROLES, ROLE_CAPABILITIES
 from accounts.tests.conftest import Api
 from inventory.models import Warehouse
 from workbox.core.errors import Forbidden, NotAuthenticated, NotFound, RuleViolation
@@ -22,6 +22,7 @@ TABLE = {
     "catalog.read":      (True,  True,  True,  True,  True),
     "catalog.write":     (False, False, True,  False, True),
     "stock.read":        (True,  True,  True,  True,  True),
+    "ledger.read":       (False, True,  True,  True,  True),
     "stock.post":        (False, True,  True,  False, True),
     "orders.place":      (True,  True,  True,  False, True),
     "orders.read":       (False, True,  True,  True,  True),
@@ -172,10 +173,10 @@ def test_who_may_give_which_role_to_whom(
     assert reach == below
 
     if {target_role, new_role} <= below:
-        assert services.change_role(actor, user_id=target.pk, role=new_role).role == new_role
+        assert services.update_user(actor, user_id=target.pk, role=new_role).role == new_role
     else:
         with pytest.raises(Forbidden):
-            services.change_role(actor, user_id=target.pk, role=new_role)
+            services.update_user(actor, user_id=target.pk, role=new_role)
     target.refresh_from_db()
     assert target.role == (new_role if {target_role, new_role} <= below else target_role)
 
@@ -187,7 +188,7 @@ def test_the_last_active_admin_stays(make: Callable[..., User]) -> None:
 
     for act in (
         lambda: services.deactivate(chief, user_id=chief.pk),
-        lambda: services.change_role(chief, user_id=chief.pk, role="manager"),
+        lambda: services.update_user(chief, user_id=chief.pk, role="manager"),
     ):
         with pytest.raises(RuleViolation) as refused:
             act()

@@ -58,16 +58,20 @@ class CatalogWriters:
 
 
 def _may(request: HttpRequest, capability: str) -> bool:
-    return bool(request.user.can(capability))  # type: ignore[union-attr]
+    return bool(request.user.can(capability))  # type: ignore[union-attr]  # who is on a staff page is a User
 
 
 @admin.register(Category)
-class CategoryAdmin(CatalogWriters, ModelAdmin):
+class CategoryAdmin(CatalogWriters, ServiceAdmin):
     """Groups of products."""
 
     list_display = ["name", "description"]
     search_fields = ["name", "description"]
     show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
+        """Through the catalogue service: lists that show its name are made anew."""
+        catalog.save_category(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By capability; a category with products is protected by the database."""
@@ -75,16 +79,16 @@ class CategoryAdmin(CatalogWriters, ModelAdmin):
 
 
 @admin.register(UnitOfMeasure)
-class UnitOfMeasureAdmin(CatalogWriters, ModelAdmin):
-    """What one of a product is; how finely it may be divided is fixed once it is in use."""
+class UnitOfMeasureAdmin(CatalogWriters, ServiceAdmin):
+    """What one of a product is, and how finely it may be divided."""
 
     list_display = ["code", "name", "decimal_places"]
     search_fields = ["code", "name"]
     show_full_result_count = False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: UnitOfMeasure | None = None) -> list[str]:
-        """The precision of a unit in use does not change under the quantities that were counted with it."""
-        return ["decimal_places"] if obj is not None and obj.products.exists() else []
+    def save_model(self, request: HttpRequest, obj: UnitOfMeasure, form: Any, change: bool) -> None:
+        """Through the catalogue service: no unit gets coarser than the stock that is counted in it."""
+        catalog.save_unit(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By capability; a unit in use is protected by the database."""

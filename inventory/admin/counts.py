@@ -28,6 +28,7 @@ from workbox.core.admin import (
     PlaceFilter,
     ServiceAdmin,
     acting,
+    cut,
     moment_text,
     quantity_text,
     row_or_404,
@@ -177,7 +178,7 @@ class StockCountAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may count."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """One button: a count is opened, and cannot be saved and edited on."""
@@ -188,6 +189,7 @@ class StockCountAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
         """The count with its lines; what the books said stands there once it is closed."""
         number = int(object_id) if object_id.isdecimal() else 0
         rows = CountLine.objects.filter(count_id=number).select_related("product", "recorded_by").order_by("-id")
+        shown, more = cut(rows, LINES_SHOWN)
         lines = [
             {
                 "product": line.product.name,
@@ -200,9 +202,10 @@ class StockCountAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
                 "at": moment_text(line.counted_at),
                 "by": line.recorded_by or "–",
             }
-            for line in rows[:LINES_SHOWN]
+            for line in shown
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "lines": lines})
+        extra = {**(extra_context or {}), "lines": lines, "more": more}
+        return super().change_view(request, object_id, form_url, extra)
 
     def save_model(self, request: HttpRequest, obj: StockCount, form: Any, change: bool) -> None:
         """Open the count: who and when is the service's."""

@@ -134,7 +134,7 @@ class ReverseDialog(Dialog):
     def summary(self) -> str:
         """Which operation, and what it moved."""
         operation = row_or_404(StockOperation.objects.all(), self.object_id)
-        lines = operation.movements.select_related("product", "warehouse").order_by("id")[:5]
+        lines = walls.of(operation.movements.select_related("product", "warehouse")).order_by("id")[:5]
         moved = ", ".join(
             f"{quantity_text(-line.quantity)} × {line.product.sku} in {line.warehouse.code}" for line in lines
         )

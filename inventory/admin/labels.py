@@ -87,12 +87,12 @@ class PrintsLabels:
 
     def get_urls(self) -> list[Any]:
         """The page and its file."""
-        site = self.admin_site  # type: ignore[attr-defined]
+        site = self.admin_site  # type: ignore[attr-defined]  # of the admin this is mixed into
         own = [
             path("labels/", site.admin_view(self.label_page), name="inventory_product_labels"),
             path("labels/print/", site.admin_view(self.label_file), name="inventory_product_labels_print"),
         ]
-        return [*own, *super().get_urls()]  # type: ignore[misc]
+        return [*own, *super().get_urls()]  # type: ignore[misc]  # of the admin this is mixed into
 
     @method_decorator(require_GET)
     def label_page(self, request: HttpRequest) -> HttpResponse:
@@ -102,7 +102,7 @@ class PrintsLabels:
     @method_decorator(require_GET)
     def label_file(self, request: HttpRequest) -> HttpResponse:
         """The labels; what is wrong with the choice stands on the page."""
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]  # of the admin this is mixed into
             raise PermissionDenied
         form = LabelForm(request.GET)
         if not form.is_valid():
@@ -116,7 +116,7 @@ class PrintsLabels:
         return paper_response(body, f"labels {order.layout}", kind=PLAIN if order.layout == ZPL else PDF)
 
     def _page(self, request: HttpRequest, form: LabelForm, *, status: int = 200) -> HttpResponse:
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]  # of the admin this is mixed into
             raise PermissionDenied
         try:
             ids = chosen_ids(request)

@@ -28,6 +28,7 @@ from workbox.core.admin import (
     ReadOnlyAdmin,
     ServiceAdmin,
     acting,
+    cut,
     holders,
     link,
     moment_text,
@@ -91,7 +92,7 @@ class WarehouseAdmin(ServiceAdmin):
 
     def has_write_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may make, change, close and open warehouses."""
-        return bool(request.user.can(WAREHOUSES_WRITE))  # type: ignore[union-attr]
+        return bool(request.user.can(WAREHOUSES_WRITE))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def save_model(self, request: HttpRequest, obj: Warehouse, form: Any, change: bool) -> None:
         """Its own fields are one row; whether it sells is the catalogue service's, because available stock follows."""
@@ -227,7 +228,7 @@ class StockLevelAdmin(ReadOnlyAdmin):
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who arranges the shelves."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     @service_dialog("Set the bin", form=BinDialog, submit="Set the bin", permission="post", icon="shelves")
     def set_bin(self, request: HttpRequest, form: BinDialog, level_id: int) -> str:
@@ -245,7 +246,7 @@ class ReferenceSearch:
         acts = _acts_of(search_term)
         if acts:
             return queryset.filter(pk__in=acts), False
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc]  # of the admin this is mixed into
 
 
 def _acts_of(reference: str) -> list[int]:
@@ -319,6 +320,7 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The operation with its movements."""
         rows = walls.of(StockMovement.objects.filter(operation_id=int(object_id) if object_id.isdecimal() else 0))
+        shown, more = cut(rows.select_related("product", "warehouse").order_by("id"), LINES_SHOWN)
         lines = [
             {
                 "product": str(line.product),
@@ -330,9 +332,10 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
                 "balance": quantity_text(line.balance_after),
                 "cost": money_text(line.unit_cost),
             }
-            for line in rows.select_related("product", "warehouse").order_by("id")[:LINES_SHOWN]
+            for line in shown
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "lines": lines})
+        extra = {**(extra_context or {}), "lines": lines, "more": more}
+        return super().change_view(request, object_id, form_url, extra)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Reverse what can be reversed: shipments and returns belong to their order."""
@@ -347,7 +350,7 @@ class StockOperationAdmin(NumberSearch, ReferenceSearch, NewestSearch, ReadOnlyA
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may move stock."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     @service_dialog(
         "Reverse",

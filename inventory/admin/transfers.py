@@ -121,7 +121,7 @@ class TransferLineInline(TabularInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """With the transfer."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
 
 class TransferForm(forms.ModelForm):
@@ -247,7 +247,7 @@ class TransferAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may move stock."""
-        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]
+        return bool(request.user.can(STOCK_POST))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def get_inlines(self, request: HttpRequest, obj: Transfer | None) -> Any:
         """Lines are entered once; afterwards the page shows them with what became of them."""

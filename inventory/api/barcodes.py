@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from accounts.capabilities import CATALOG_READ, STOCK_POST
-from inventory.api.products import DETAIL_EXAMPLE
+from inventory.api.products import DETAIL_EXAMPLE, seen_by
 from inventory.api.schemas import BarcodeShape, LinkShape, ScannedShape, ScanShape
 from inventory.errors import BarcodeUnknown, ProductUnknown
 from inventory.models import Barcode, Product
@@ -37,8 +37,11 @@ BARCODE_EXAMPLE = {
 }
 
 
-def scanned_body(code: str) -> dict[str, Any]:
-    """What a scan answers: the product with its stock, and how many units the code means. Raises BarcodeUnknown."""
+def scanned_body(code: str, viewer: Any) -> dict[str, Any]:
+    """What a scan tells this asker: the product with its stock, and how many units the code means.
+
+    Raises BarcodeUnknown.
+    """
     found = barcodes.scan(code)
     product = product_detail(found.product_id)
     if product is None:
@@ -48,7 +51,7 @@ def scanned_body(code: str) -> dict[str, Any]:
         "product_id": found.product_id,
         "pack_quantity": found.pack_quantity,
         "stock_quantity": product["stock_quantity"],
-        "product": product,
+        "product": seen_by(viewer, product),
     }
 
 
@@ -93,7 +96,7 @@ class ScanView(ApiView):
         fields = Fields(canonical(read_object(request), ALIASES))
         code = _read_code(fields)
         fields.check()
-        return json_response(scanned_body(code))
+        return json_response(scanned_body(code, request.user))
 
 
 class LookupView(ApiView):
@@ -109,7 +112,7 @@ class LookupView(ApiView):
     )
     def get(self, request: Request, barcode: str) -> HttpResponse:
         """Look a barcode up."""
-        return conditional(request, to_json(scanned_body(_in_path(barcode))))
+        return conditional(request, to_json(scanned_body(_in_path(barcode), request.user)))
 
 
 class LinkView(ApiView):

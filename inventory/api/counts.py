@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import STOCK_POST, STOCK_READ
+from accounts.capabilities import LEDGER_READ, STOCK_POST
 from inventory.api.naming import ALIASES, read_name, resolve
 from inventory.api.schemas import (
     COUNT_STATUSES,
@@ -98,7 +98,7 @@ def count_body(count: Counted) -> dict[str, Any]:
 class CountsView(ApiView):
     """All stock counts."""
 
-    required_capabilities = {"GET": STOCK_READ, "POST": STOCK_POST}
+    required_capabilities = {"GET": LEDGER_READ, "POST": STOCK_POST}
     pagination_class = Page
 
     @extend_schema(
@@ -159,7 +159,7 @@ class CountsView(ApiView):
 class CountView(ApiView):
     """One stock count."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
 
     @extend_schema(
         summary="Get a stock count",
@@ -176,7 +176,7 @@ class CountView(ApiView):
 class VariancesView(ApiView):
     """How far the books are off."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
 
     @extend_schema(
         summary="Get a stock count's variances",

@@ -42,6 +42,13 @@ CATEGORY_EXAMPLE = {"id": 1, "name": "Electronics", "description": ""}
 UNIT_EXAMPLE = {"id": 2, "code": "kg", "name": "Kilogram", "decimal_places": 3}
 
 
+# What has rules of its own, or is shown by others; a warehouse's are in `WarehouseView.apply`.
+SAVERS: Mapping[type[models.Model], Callable[[Any], object]] = {
+    Category: catalog.save_category,
+    UnitOfMeasure: catalog.save_unit,
+}
+
+
 def row_body(row: models.Model, names: tuple[str, ...]) -> dict[str, Any]:
     """A row under its field names."""
     return {name: getattr(row, name) for name in names}
@@ -57,7 +64,7 @@ def save_unique(row: models.Model, *names: str) -> None:
             raise _taken(name, value)
     try:
         with transaction.atomic():
-            row.save()
+            SAVERS.get(type(row), type(row).save)(row)
     except IntegrityError as error:  # somebody was faster than the look above
         raise _taken(names[0], getattr(row, names[0])) from error
 
@@ -441,6 +448,7 @@ class UnitView(PlainView):
 
     @extend_schema(
         summary="Change a unit of measure (partial body allowed)",
+        description="Fewer `decimal_places` are refused (409) while there is stock that is finer.",
         parameters=[in_path("unit_id"), IF_MATCH],
         request=UnitWriteShape,
         responses={200: UnitShape},

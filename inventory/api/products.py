@@ -1,5 +1,6 @@
 """Products over REST, under `/products` and under the seeds' `/inventory`: the same rows, the same ids."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import CATALOG_READ, CATALOG_WRITE
+from accounts.capabilities import CATALOG_READ, CATALOG_WRITE, LEDGER_READ
 from inventory.api import aliases
 from inventory.api.moments import AS_OF, PAST, read_as_of
 from inventory.api.schemas import LowStockShape, ProductChangeShape, ProductDetailShape, ProductShape, ProductWriteShape
@@ -178,14 +179,6 @@ def _check_rules(given: Given) -> None:
             )
 
 
-def check_price(price: Decimal, *, is_stocked: bool) -> None:
-    """Raise RuleViolation unless goods cost something (charges may be free, nothing costs less than nothing)."""
-    if price < 0 or (is_stocked and price == 0):
-        raise RuleViolation(
-            "A price must be above zero.", code="price_not_positive", fields={"price": ["must be above zero"]}
-        )
-
-
 def shown(product_id: int, moment: datetime | None = None) -> dict[str, Any]:
     """The product as every answer shows it (as of a past moment, if told); raises ProductUnknown."""
     found = product_detail(product_id) if moment is None else product_detail_at(product_id, moment)
@@ -194,12 +187,23 @@ def shown(product_id: int, moment: datetime | None = None) -> dict[str, Any]:
     return found if moment is None else found | {"as_of": moment}
 
 
+def seen_by(viewer: Any, product: dict[str, Any]) -> dict[str, Any]:
+    """The product as this asker may see it: what it cost us is for those who may read the ledger."""
+    if not viewer.can(LEDGER_READ):
+        product.pop("unit_cost", None)
+    return product
+
+
 def _page(request: HttpRequest, wanted: ProductFilter, moment: datetime | None) -> dict[str, Any]:
+    def rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+        found = product_rows(ids) if moment is None else product_rows_at(ids, moment)
+        return [seen_by(request.user, one) for one in found]
+
     body = page_of(
         request,
         lambda offset, limit: product_ids(wanted, offset=offset, limit=limit),
         lambda: count_products(wanted, bounded_count),
-        product_rows if moment is None else lambda ids: product_rows_at(ids, moment),
+        rows,
     )
     return body if moment is None else body | {"as_of": moment}
 
@@ -212,7 +216,8 @@ class ProductsView(ApiView):
 
     @extend_schema(
         summary="List products",
-        description=f"Retired products are left out unless `include_inactive` or `is_active` says otherwise. {PAST}",
+        description=f"Retired products are left out unless `include_inactive` or `is_active` says otherwise; "
+        f"`unit_cost` is shown to staff only. {PAST}",
         parameters=LIST_PARAMETERS,
         responses={200: ProductShape(many=True)},
         examples=[answered(PRODUCT_EXAMPLE)],
@@ -237,7 +242,7 @@ class ProductsView(ApiView):
             if any("stock" in column for column in wanted.order):
                 query.fault("as_of", "cannot be sorted by stock, which is about now")
         query.check()
-        return kept_answer(request, lambda: _page(request, wanted, moment), topics=(CATALOG, STOCK))
+        return kept_answer(request, lambda: _page(request, wanted, moment), topics=(CATALOG, STOCK), right=LEDGER_READ)
 
     @extend_schema(
         summary="Create a product",
@@ -268,7 +273,6 @@ class ProductsView(ApiView):
         given = read_product(read_object(request), creating=True)
         values = dict(given.values)
         values.setdefault("price", values.get("unit_cost"))
-        check_price(values["price"], is_stocked=values.get("is_stocked", True))
         stock = given.on_hand if given.on_hand is not None else given.available
         opening = catalog.OpeningStock(stock, given.warehouse_id) if stock else None
         sku = values.pop("sku", "") or None
@@ -286,7 +290,7 @@ class ProductView(ApiView):
 
     @extend_schema(
         summary="Get a product",
-        description=f"With its stock in each warehouse. {PAST}",
+        description=f"With its stock in each warehouse; `unit_cost` for staff only. {PAST}",
         parameters=[in_path("product_id"), AS_OF],
         responses={200: ProductDetailShape},
         examples=[answered(DETAIL_EXAMPLE)],
@@ -296,7 +300,12 @@ class ProductView(ApiView):
         query = Query(request.GET)
         moment = read_as_of(query)
         query.check()
-        return kept_answer(request, lambda: shown(int(product_id), moment), topics=(CATALOG, STOCK))
+        return kept_answer(
+            request,
+            lambda: seen_by(request.user, shown(int(product_id), moment)),
+            topics=(CATALOG, STOCK),
+            right=LEDGER_READ,
+        )
 
     @extend_schema(
         summary="Change a product (partial body allowed)",
@@ -332,7 +341,6 @@ class ProductView(ApiView):
             lock_stock(product_id)
             check_if_match(request, lambda: shown(product_id))
             if given.values:
-                _check_new_price(product_id, given.values)
                 catalog.update_product(product_id, changes=given.values)
             if given.sets_stock:
                 set_quantity(
@@ -366,13 +374,6 @@ class ProductView(ApiView):
 
         transact(work)
         return HttpResponse(status=204)
-
-
-def _check_new_price(product_id: int, values: dict[str, Any]) -> None:
-    if "price" not in values and "is_stocked" not in values:
-        return
-    price, is_stocked = Product.objects.values_list("price", "is_stocked").get(id=product_id)
-    check_price(values.get("price", price), is_stocked=values.get("is_stocked", is_stocked))
 
 
 @action_schema(

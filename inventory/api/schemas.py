@@ -37,7 +37,7 @@ class ProductShape(Shape):
     category = s.CharField(allow_null=True)
     unit_of_measure = s.CharField()
     price = s.FloatField()
-    unit_cost = s.FloatField(allow_null=True)
+    unit_cost = s.FloatField(required=False, allow_null=True, help_text="Shown to staff only.")
     stock_quantity = s.FloatField(
         allow_null=True, help_text="Available: on hand − reserved, over sellable warehouses; null with `as_of`."
     )

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import STOCK_POST, STOCK_READ
+from accounts.capabilities import LEDGER_READ, STOCK_POST
 from inventory.api import aliases
 from inventory.api.schemas import (
     MOVEMENT_TYPES,
@@ -157,7 +157,7 @@ def _read_line(request: Request) -> Fields:
 class MovementListView(ApiView):
     """The ledger, read only."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
     pagination_class = Page
 
     @extend_schema(
@@ -175,7 +175,7 @@ class MovementListView(ApiView):
 class MovementsView(MovementListView):
     """The ledger: read it, add to it. Nothing in it is ever changed."""
 
-    required_capabilities = {"GET": STOCK_READ, "POST": STOCK_POST}
+    required_capabilities = {"GET": LEDGER_READ, "POST": STOCK_POST}
 
     @extend_schema(
         summary="Post a stock movement",
@@ -235,7 +235,7 @@ class MovementsView(MovementListView):
 class MovementView(ApiView):
     """One line of the ledger."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
 
     @extend_schema(
         summary="Get a stock movement",
@@ -290,7 +290,7 @@ class AdjustView(ApiView):
 class HistoryView(ApiView):
     """The movements of one product."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
     pagination_class = Page
 
     @extend_schema(
@@ -310,7 +310,7 @@ class HistoryView(ApiView):
 class OperationsView(ApiView):
     """All acts on the ledger."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
     pagination_class = Page
 
     @extend_schema(
@@ -348,7 +348,7 @@ class OperationsView(ApiView):
 class OperationView(ApiView):
     """One act on the ledger."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
 
     @extend_schema(
         summary="Get a stock operation",

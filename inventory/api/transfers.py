@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from accounts.capabilities import STOCK_POST, STOCK_READ
+from accounts.capabilities import LEDGER_READ, STOCK_POST
 from inventory.api.naming import ALIASES, read_name, resolve
 from inventory.api.schemas import (
     TRANSFER_STATUSES,
@@ -67,7 +67,7 @@ SENT_EXAMPLE = TRANSFER_EXAMPLE | {"status": "in_transit", "dispatched_at": "202
 DONE_EXAMPLE = SENT_EXAMPLE | {
     "status": "completed",
     "completed_at": "2026-01-16T09:00:00Z",
-    "items": [TRANSFER_EXAMPLE["items"][0] | {"received": 8, "lost": 1, "damaged": 1}],  # type: ignore[index]
+    "items": [TRANSFER_EXAMPLE["items"][0] | {"received": 8, "lost": 1, "damaged": 1}],  # type: ignore[index]  # an example: a list of rows
 }
 OFF_EXAMPLE = TRANSFER_EXAMPLE | {"status": "cancelled", "cancelled_at": "2026-01-15T11:00:00Z"}
 
@@ -144,7 +144,7 @@ def read_items(fields: Fields) -> dict[int, Decimal]:
 class TransfersView(ApiView):
     """All transfers."""
 
-    required_capabilities = {"GET": STOCK_READ, "POST": STOCK_POST}
+    required_capabilities = {"GET": LEDGER_READ, "POST": STOCK_POST}
     pagination_class = Page
 
     @extend_schema(
@@ -223,7 +223,7 @@ class TransfersView(ApiView):
 class TransferView(ApiView):
     """One transfer."""
 
-    required_capabilities = {"GET": STOCK_READ}
+    required_capabilities = {"GET": LEDGER_READ}
 
     @extend_schema(
         summary="Get a stock transfer",

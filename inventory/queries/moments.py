@@ -41,18 +41,18 @@ def levels_then(moment: datetime, product_ids: Sequence[int] | None = None) -> t
     )
     if not is_mysql():
         return (
-            f"{known} ELSE COALESCE((SELECT m.balance_after FROM inventory_stockmovement m WHERE {OF_LEVEL}"  # noqa: S608
+            f"{known} ELSE COALESCE((SELECT m.balance_after FROM inventory_stockmovement m WHERE {OF_LEVEL}"  # noqa: S608  (only placeholders and our own words)
             " AND m.created_at <= %s ORDER BY m.created_at DESC, m.id DESC LIMIT 1), 0) END AS on_hand"
             f" FROM inventory_stocklevel l WHERE l.{among}",
             [text, text, text, *ids],
         )
     # MariaDB walks a correlated ORDER BY … LIMIT 1 from the newest row on; grouped, it jumps from level to level.
     newest = (
-        "SELECT product_id, warehouse_id, MAX(created_at) AS moved_at FROM inventory_stockmovement"  # noqa: S608
+        "SELECT product_id, warehouse_id, MAX(created_at) AS moved_at FROM inventory_stockmovement"  # noqa: S608  (only placeholders and our own words)
         f"{_by_time()} WHERE {among} AND created_at <= %s GROUP BY product_id, warehouse_id"
     )
     return (
-        f"{known} ELSE COALESCE(b.balance_after, 0) END AS on_hand FROM inventory_stocklevel l LEFT JOIN"  # noqa: S608
+        f"{known} ELSE COALESCE(b.balance_after, 0) END AS on_hand FROM inventory_stocklevel l LEFT JOIN"  # noqa: S608  (only placeholders and our own words)
         f" (SELECT n.product_id, n.warehouse_id, MAX(m.id) AS id FROM ({newest}) n"
         f"  JOIN inventory_stockmovement m{_by_time()} ON m.product_id = n.product_id"
         "  AND m.warehouse_id = n.warehouse_id AND m.created_at = n.moved_at"

@@ -40,6 +40,13 @@ _COLUMNS = tuple(str(field.column) for field in Product._meta.concrete_fields)  
 _CLOCKS = ("created_at", "updated_at")
 _DECIMALS = {str(field.column): field for field in Product._meta.concrete_fields if isinstance(field, DecimalField)}
 _FLAGS = frozenset({"is_active", "is_stocked"})
+# Stock of p, on a shelf or on its way, in parts finer than so many places (SQLite's numbers are binary: a margin).
+_FINER = (
+    "EXISTS (SELECT 1 FROM inventory_stocklevel l WHERE l.product_id = p.id"
+    " AND (ABS(l.on_hand - ROUND(l.on_hand, %s)) > 0.0004 OR ABS(l.reserved - ROUND(l.reserved, %s)) > 0.0004))"
+    " OR EXISTS (SELECT 1 FROM inventory_transferline x JOIN inventory_transfer t ON t.id = x.transfer_id"
+    " WHERE x.product_id = p.id AND t.status = 'in_transit' AND ABS(x.quantity - ROUND(x.quantity, %s)) > 0.0004)"
+)
 EDITABLE = frozenset(
     {
         "sku",
@@ -106,9 +113,11 @@ def create_product(
 ) -> Product:
     """A new product with its stock row, its opening movement (if any) and the news of both.
 
-    Without a SKU one is made from the name, and a name in use is refused then (RuleViolation); a SKU in use is always
-    refused. `values` are further Product fields.
+    Without a SKU one is made from the name, and a name in use is refused then (RuleViolation): a help against double
+    entries and no promise, for of two at the same moment neither sees the other. A SKU in use is always refused.
+    `values` are further Product fields; goods need a price above zero.
     """
+    check_price(values.get("price", Product().price), is_stocked=values.get("is_stocked", True))
     if sku is None and Product.objects.filter(name__iexact=name).exists():
         raise RuleViolation(
             f"A product named “{name}” exists already; give this one a SKU if it is a different product.",
@@ -159,19 +168,26 @@ def create_products(products: Sequence[Product]) -> dict[str, int]:
 def update_product(product_id: int, *, changes: Mapping[str, Any]) -> Product:
     """Change a product's own fields (price, name …) and tell the screens; its stock is changed by the ledger, not here.
 
-    Raises ProductUnknown, RuleViolation for a SKU in use, Invalid for an unknown unit, Conflict for a product with
-    stock that is to be a charge.
+    Raises ProductUnknown, RuleViolation for a SKU in use or a price that is not above zero, Invalid for an unknown
+    unit, Conflict for a product with stock that is to be a charge, a sold charge that is to be goods, and a unit that
+    is too coarse for the quantities there are.
     """
     lock_stock(product_id)
     product = Product.objects.select_for_update().get(id=product_id)
     before = _values(product)
     changes = dict(changes)
-    if changes.get("is_stocked") is False:
-        _refuse_held([product_id])
+    if "is_stocked" in changes and changes["is_stocked"] != product.is_stocked:
+        (_refuse_sold if changes["is_stocked"] else _refuse_held)([product_id])
+    if {"price", "is_stocked"} & changes.keys():
+        price, is_stocked = changes.get("price", product.price), changes.get("is_stocked", product.is_stocked)
+        check_price(price, is_stocked=is_stocked)
     if "category" in changes:
         product.category = category_named(changes.pop("category"))
     if "unit" in changes:
+        places = product.unit.decimal_places
         product.unit = unit_coded(changes.pop("unit"))
+        if product.unit.decimal_places < places:
+            _refuse_finer([product_id], places=product.unit.decimal_places)
     for name, value in _known(changes).items():
         setattr(product, name, value)
     _save(product)
@@ -203,6 +219,70 @@ def _refuse_held(product_ids: Sequence[int]) -> None:
             f"There is still stock of {skus}; bring it to zero before it becomes a charge.",
             code="stock_held",
             fields={"is_stocked": ["there is stock"]},
+        )
+
+
+def _refuse_sold(product_ids: Sequence[int]) -> None:
+    """What was ordered as a charge has no stock promised to it: as goods it could be neither shipped nor returned."""
+    sold = Product.objects.filter(id__in=product_ids, order_lines__isnull=False).distinct().order_by("id")
+    skus = ", ".join(sold.values_list("sku", flat=True)[:20])
+    if skus:
+        raise Conflict(
+            f"There are orders of {skus} as a charge; make a new product for the goods.",
+            code="sold_as_charge",
+            fields={"is_stocked": ["it has been ordered as a charge"]},
+        )
+
+
+def _refuse_finer(product_ids: Sequence[int], *, places: int) -> None:
+    """Quantities of these products are no finer than so many decimal places: else they could not be moved any more."""
+    for part in in_parts(product_ids, PRODUCTS_PER_STATEMENT):
+        row = execute(
+            f"SELECT p.sku FROM inventory_product p WHERE p.id IN ({marks(len(part))}) AND ({_FINER}) LIMIT 1",  # noqa: S608  (our own words)
+            [*part, *[places] * _FINER.count("%s")],
+        ).fetchone()
+        if row:
+            raise _too_coarse(row[0], places)
+
+
+def _too_coarse(sku: str, places: int) -> Conflict:
+    words = "whole numbers" if places == 0 else f"{places} decimal places"
+    return Conflict(
+        f"There is stock of {sku} in parts finer than {words}; bring it to a quantity the unit allows first.",
+        code="unit_too_coarse",
+        fields={"unit_of_measure": ["too coarse for the stock there is"]},
+    )
+
+
+@transactional
+def save_unit(unit: UnitOfMeasure) -> UnitOfMeasure:
+    """The unit is as given. Raises Conflict when there is stock that is finer than it allows."""
+    before = UnitOfMeasure.objects.filter(pk=unit.pk).values_list("decimal_places", flat=True).first()
+    if before is not None and unit.decimal_places < before:
+        row = execute(
+            f"SELECT p.sku FROM inventory_product p WHERE p.unit_id = %s AND ({_FINER}) LIMIT 1",  # noqa: S608  (our own words)
+            [unit.pk, *[unit.decimal_places] * _FINER.count("%s")],
+        ).fetchone()
+        if row:
+            raise _too_coarse(row[0], unit.decimal_places)
+    unit.save()
+    events.outdate(events.CATALOG)
+    return unit
+
+
+@transactional
+def save_category(category: Category) -> Category:
+    """The category is as given."""
+    category.save()
+    events.outdate(events.CATALOG)
+    return category
+
+
+def check_price(price: Decimal, *, is_stocked: bool) -> None:
+    """Raise RuleViolation unless goods cost something (charges may be free, nothing costs less than nothing)."""
+    if price < 0 or (is_stocked and price == 0):
+        raise RuleViolation(
+            "A price must be above zero.", code="price_not_positive", fields={"price": ["must be above zero"]}
         )
 
 
@@ -271,8 +351,18 @@ def update_products(changes: Mapping[int, Mapping[str, Any]]) -> None:
     ids = sorted(changes)
     hold(ids)
     _refuse_held([one for one in ids if changes[one].get("is_stocked") is False])
+    if goods := [one for one in ids if changes[one].get("is_stocked")]:
+        _refuse_sold(list(Product.objects.filter(id__in=goods, is_stocked=False).values_list("id", flat=True)))
+    _refuse_coarser({one: changes[one]["unit_id"] for one in ids if "unit_id" in changes[one]})
     for part in in_parts(ids, PRODUCTS_PER_STATEMENT):
         _update_some({one: changes[one] for one in part})
+
+
+def _refuse_coarser(units: Mapping[int, int]) -> None:
+    """`_refuse_finer` for products that get these units (product id → unit id)."""
+    places = dict(UnitOfMeasure.objects.filter(id__in=set(units.values())).values_list("id", "decimal_places"))
+    for unit_id, allowed in sorted(places.items()):
+        _refuse_finer([one for one, unit in units.items() if unit == unit_id], places=allowed)
 
 
 def _update_some(changes: Mapping[int, Mapping[str, Any]]) -> None:
@@ -380,7 +470,7 @@ def restore_product(product_id: int) -> Product:
 @transactional
 def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
     """Turn a warehouse into one that sells or one that does not; available stock of every product in it follows."""
-    warehouse = Warehouse.objects.filter(id=warehouse_id).first()
+    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
     if warehouse is None:
         raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
     if warehouse.is_sellable == is_sellable:
@@ -415,6 +505,8 @@ def close_warehouse(warehouse_id: int) -> Warehouse:
     warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
     if warehouse is None:
         raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
+    # Who is about to post here holds its product, or will see after it that the warehouse is closed (`levels.change`).
+    hold(StockLevel.objects.filter(warehouse=warehouse).values_list("product_id", flat=True))
     levels = StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id")
     if any(level.on_hand for level in levels):
         raise Conflict("There is still stock in this warehouse; move it out first.", code="warehouse_not_empty")
@@ -443,6 +535,7 @@ def reopen_warehouse(warehouse_id: int) -> Warehouse:
 
 def record_place(warehouse_id: int, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """What a warehouse's own fields were and are is history. Expects the transaction that changes them."""
+    events.outdate(events.CATALOG)
     history.record(
         history.differences(history.WAREHOUSE, warehouse_id, before=before, after=after, warehouse_id=warehouse_id)
     )

@@ -26,6 +26,7 @@ from workbox.core.numbers import QUANTITY_MAX, as_quantity
 ZERO = Decimal(0)
 LINES_MAX = 500  # of one call: an offline scanner hands in its shelf at once
 CLOCK_SKEW = timedelta(minutes=5)
+BEFOREHAND_MAX = timedelta(days=1)  # a shelf may be counted on paper before somebody opens the count for it
 REASON_LENGTH = 500
 Status = StockCount.Status
 
@@ -94,7 +95,8 @@ def record(count_id: int, found: Sequence[Found], *, actor_id: int | None = None
     """What was found is on the count: a product found again replaces its line, or adds to it.
 
     A line counts as of its newest moment. Raises CountUnknown, IllegalStep unless the count is open, Invalid (below
-    zero, precision, too many lines, a moment in the future), ProductUnknown, RuleViolation for a charge.
+    zero, precision, too many lines, a moment in the future or long before the count), ProductUnknown, RuleViolation for
+    a charge.
     """
     if not found:
         raise Invalid("Record at least one line.", fields={"lines": ["must not be empty"]})
@@ -105,6 +107,7 @@ def record(count_id: int, found: Sequence[Found], *, actor_id: int | None = None
         raise _refused(count_id, "recorded on")
     shelf = read_shelf((one.product_id for one in found), levels=False)
     _check(found, shelf, now)
+    _refuse_long_ago(count_id, found)
     product_ids = sorted(shelf.products)
     kept = CountLine.objects.filter(count_id=count_id, product_id__in=product_ids)
     lines = {row.product_id: (row.counted_quantity, row.counted_at) for row in kept}
@@ -171,6 +174,19 @@ def _check(found: Sequence[Found], shelf: Shelf, now: datetime) -> None:
             ledger.check_quantity(one.quantity, product, name="counted_quantity")
         if one.at is not None and one.at > now + CLOCK_SKEW:
             raise Invalid("counted_at lies in the future.", fields={"counted_at": ["lies in the future"]})
+
+
+def _refuse_long_ago(count_id: int, found: Sequence[Found]) -> None:
+    """A wrong clock would compare the shelf with the books of another year."""
+    first = min((one.at for one in found if one.at is not None), default=None)
+    if first is None:
+        return
+    opened = StockCount.objects.values_list("opened_at", flat=True).get(id=count_id)
+    if first < opened - BEFOREHAND_MAX:
+        raise Invalid(
+            f"counted_at lies long before count {count_id} was opened; look at the scanner's clock.",
+            fields={"counted_at": ["lies long before the count was opened"]},
+        )
 
 
 @transactional

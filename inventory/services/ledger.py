@@ -37,7 +37,7 @@ from inventory.services.levels import (
 )
 from workbox.core import context, walls
 from workbox.core.db import TryAgain, in_parts, insert_rows, retrying, transactional, utc_text
-from workbox.core.errors import Invalid, NotFound, PreconditionFailed, RuleViolation
+from workbox.core.errors import DomainError, Invalid, NotFound, PreconditionFailed, RuleViolation
 from workbox.core.numbers import QUANTITY_MAX, has_places, plain
 
 ZERO = Decimal(0)
@@ -46,6 +46,7 @@ MOVEMENTS_AT_ONCE = 2000
 Kind = StockOperation.Kind
 # Acts of a person on a place they name. Orders ship from anywhere, and documents have walls of their own.
 OWN_KINDS = frozenset({Kind.OPENING, Kind.MOVEMENT, Kind.ADJUSTMENT, Kind.REVERSAL, Kind.COUNT, Kind.IMPORT})
+BY_HAND = frozenset({Kind.MOVEMENT, Kind.ADJUSTMENT})
 _OPERATION_COLUMNS = (
     "kind", "reason", "reference", "actor_id", "request_id", "reverses_id", "occurred_at", "created_at",
 )  # fmt: skip
@@ -140,7 +141,7 @@ def post(
     if kind in OWN_KINDS:
         refuse_foreign(line.warehouse_id for line in movements)
     shelf = _shelf_for(movements)
-    if kind in (Kind.MOVEMENT, Kind.ADJUSTMENT):
+    if kind in BY_HAND:
         _refuse_retired(shelf)
     deltas = _deltas(movements, shelf, consuming or {})
     now = utc_text(occurred_at)
@@ -244,8 +245,51 @@ def _refuse_dips(
 def _refuse_retired(shelf: Shelf) -> None:
     retired = [product for product in shelf.products.values() if not product.is_active]
     if retired:
-        names = ", ".join(f"{one.name} ({one.sku})" for one in retired)
-        raise RuleViolation(f"{names} is retired; restore it before you move its stock.", code="product_retired")
+        raise _retired(retired)
+
+
+def _retired(products: Sequence[ShelfProduct]) -> RuleViolation:
+    names = ", ".join(f"{one.name} ({one.sku})" for one in products)
+    return RuleViolation(f"{names} is retired; restore it before you move its stock.", code="product_retired")
+
+
+def _no_product(product_ids: Sequence[int]) -> ProductUnknown:
+    missing = ", ".join(map(str, product_ids))
+    return ProductUnknown(f"There is no product {missing}.", fields={"product_id": ["unknown product"]})
+
+
+def _check_goods(line: Movement, product: ShelfProduct) -> None:
+    check_quantity(line.quantity, product)
+    if not product.is_stocked:
+        raise RuleViolation(f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked")
+
+
+def faults_of(lines: Sequence[Movement], *, kind: str) -> dict[int, DomainError]:
+    """What `post` would refuse each of these lines for, whatever the stock is (place in the list → error).
+
+    Nothing is locked for it: what changes meanwhile is found when the lines are posted.
+    """
+    shelf = read_shelf((line.product_id for line in lines), levels=False)
+    named = {line.warehouse_id for line in lines}
+    closed = named - set(Warehouse.objects.filter(id__in=named, is_active=True).values_list("id", flat=True))
+    shut = closed.union(walls.foreign(named) if kind in OWN_KINDS else ())
+    found: dict[int, DomainError] = {}
+    for place, line in enumerate(lines):
+        try:
+            _check_alone(line, shelf.products.get(line.product_id), kind=kind, is_shut=line.warehouse_id in shut)
+        except DomainError as error:
+            found[place] = error
+    return found
+
+
+def _check_alone(line: Movement, product: ShelfProduct | None, *, kind: str, is_shut: bool) -> None:
+    if product is None:
+        raise _no_product([line.product_id])
+    if is_shut:
+        raise _unknown([line.warehouse_id])
+    _check_goods(line, product)
+    if kind in BY_HAND and not product.is_active:
+        raise _retired([product])
 
 
 def _shelf_for(movements: Sequence[Movement]) -> Shelf:
@@ -259,9 +303,7 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     shelf = read_shelf(product_ids, hold_first=retrying())
     missing = sorted(product_ids - shelf.products.keys())
     if missing:
-        raise ProductUnknown(
-            f"There is no product {', '.join(map(str, missing))}.", fields={"product_id": ["unknown product"]}
-        )
+        raise _no_product(missing)
     found = {
         (line.product_id, line.warehouse_id): shelf.level(line.product_id, line.warehouse_id) for line in movements
     }
@@ -270,12 +312,7 @@ def _shelf_for(movements: Sequence[Movement]) -> Shelf:
     if closed:
         _check_warehouses(closed)
     for line in movements:
-        product = shelf.products[line.product_id]
-        check_quantity(line.quantity, product)
-        if not product.is_stocked:
-            raise RuleViolation(
-                f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked"
-            )
+        _check_goods(line, shelf.products[line.product_id])
     if new:
         _check_warehouses({warehouse_id for _, warehouse_id in new})
         ensure_levels(new)
@@ -530,11 +567,13 @@ def reverse(operation_id: int, *, reason: str, actor_id: int | None = None) -> P
     """
     if not reason.strip():
         raise Invalid("Say why: a reversal needs a reason.", fields={"reason": ["this field is required"]})
-    operation = StockOperation.objects.select_for_update().filter(id=operation_id).first()
+    operation = StockOperation.objects.filter(id=operation_id).first()
     if operation is None or (
         walls.own() is not None and not operations_seen(StockOperation.objects.filter(id=operation_id)).exists()
     ):
         raise NotFound(f"There is no stock operation {operation_id}.")
+    # The products' totals are locked, not the operation: an account that may only add to the ledger cannot lock in it.
+    hold(operation.movements.values_list("product_id", flat=True))
     if StockOperation.objects.filter(reverses_id=operation_id).exists():
         raise AlreadyReversed(f"Operation {operation_id} has been reversed already.")
     if operation.kind in _INSTEAD:

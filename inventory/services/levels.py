@@ -221,12 +221,15 @@ def change(deltas: Mapping[int, Delta], *, spans: Mapping[int, Span] | None = No
     now = datetime.now(UTC)
     for part in in_parts(sorted(deltas), ROWS_PER_STATEMENT):
         _change_levels({one: deltas[one] for one in part}, now, spans)
-    after = _read_after(products, now)
+    after, closed = _read_after(products, now)
     for delta in deltas.values():
         if delta.is_sellable:
             after[delta.product_id].available_before -= delta.on_hand - delta.reserved
     if any(after[delta.product_id].levels[level_id][3] != delta.is_sellable for level_id, delta in deltas.items()):
         raise TryAgain("a warehouse stopped or began to sell")
+    gaining = {level_id for level_id, delta in deltas.items() if delta.on_hand > 0}
+    if gaining & closed:
+        raise TryAgain("a warehouse was closed")
     return after
 
 
@@ -383,12 +386,14 @@ def _case(column: str, pairs: list[tuple[int, Any]]) -> tuple[str, list[Any]]:
     return text, [value for pair in pairs for value in pair]
 
 
-def _read_after(products: list[int], now: datetime) -> dict[int, StockAfter]:
+def _read_after(products: list[int], now: datetime) -> tuple[dict[int, StockAfter], set[int]]:
+    """The stock of these products, and which of their levels lie in closed warehouses."""
     after: dict[int, StockAfter] = {}
+    closed: set[int] = set()
     text, latest = utc_text(now), utc_text(now + CLOCKS_APART)
     rows = execute(
         "SELECT s.product_id, s.on_hand, s.reserved, s.available, s.version,"  # noqa: S608  (only placeholders)
-        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, l.last_moved_at"
+        " l.id, l.warehouse_id, l.on_hand, l.reserved, w.is_sellable, l.last_moved_at, w.is_active"
         " FROM inventory_productstock s JOIN inventory_stocklevel l ON l.product_id = s.product_id"
         " JOIN inventory_warehouse w ON w.id = l.warehouse_id"
         f" WHERE s.product_id IN ({marks(len(products))})",
@@ -405,7 +410,9 @@ def _read_after(products: list[int], now: datetime) -> dict[int, StockAfter]:
         if row[10] is not None:
             moved = utc_text(as_utc(row[10]))
             stock.moved_at[row[6]] = moved if text < moved <= latest else text
-    return after
+        if not row[11]:
+            closed.add(row[5])
+    return after, closed
 
 
 def keep_average_costs(known: Mapping[int, tuple[Decimal | None, str]]) -> None:

@@ -265,7 +265,7 @@ def keep_held(holder_ids: Iterable[int]) -> bool:
 
 
 def consume(
-    wanted: Sequence[tuple[int, Decimal]],
+    wanted: Sequence[Demand],
     *,
     warehouse_id: int | None = None,
     reference: str,
@@ -274,20 +274,20 @@ def consume(
 ) -> Posted | None:
     """Ship promised stock: post `sale` movements and end the promises they fulfil; `available` stays.
 
-    `wanted` are (order line id, quantity) pairs, taken from each line's promises, from `warehouse_id` only when given.
+    `wanted` is taken from each order line's promises, from `warehouse_id` only when given.
     Returns None when the lines hold no stock (charges). Raises InsufficientStock when a line holds less than wanted
     there. Expects the caller's transaction with the order row locked.
     """
-    held = open_reservations(line_id for line_id, _ in wanted)
+    held = open_reservations(demand.holder_id for demand in wanted)
     movements: list[Movement] = []
     consuming: dict[int, Decimal] = {}
     reductions: list[tuple[int, Decimal]] = []
-    short: list[tuple[int, Decimal, Decimal]] = []
-    for line_id, quantity in wanted:
-        needed = quantity
+    missing: dict[int, Decimal] = {}
+    for demand in wanted:
+        needed = demand.quantity
         for one in held:
             if (
-                one.holder_id != line_id
+                one.holder_id != demand.holder_id
                 or (warehouse_id is not None and one.warehouse_id != warehouse_id)
                 or needed <= 0
             ):
@@ -298,9 +298,9 @@ def consume(
             reductions.append((one.id, taken))
             needed -= taken
         if needed > 0:
-            short.append((line_id, quantity, quantity - needed))
-    if short:
-        raise InsufficientStock(_as_shortages(short, held))
+            missing[demand.product_id] = missing.get(demand.product_id, ZERO) + needed
+    if missing:
+        raise InsufficientStock(_as_shortages(missing, wanted))
     if not movements:
         return None
     posted = post(
@@ -332,11 +332,14 @@ def consume_transfer(line_ids: Iterable[int], *, reference: str, reason: str) ->
     return posted
 
 
-def _as_shortages(short: Sequence[tuple[int, Decimal, Decimal]], held: Sequence[Open]) -> list[Shortage]:
-    products = {one.holder_id: one.product_id for one in held}
+def _as_shortages(missing: Mapping[int, Decimal], wanted: Sequence[Demand]) -> list[Shortage]:
+    """Of each product (id → how much its lines do not hold) what was wanted and what is held."""
+    asked = sum_by_product((demand.product_id, demand.quantity) for demand in wanted)
+    products = read_shelf(missing, levels=False).products
     return [
-        Shortage(products.get(line_id, 0), "", f"order line {line_id}", quantity, available)
-        for line_id, quantity, available in short
+        Shortage(product_id, products[product_id].sku, products[product_id].name, asked[product_id], held)
+        for product_id, short in missing.items()
+        for held in (asked[product_id] - short,)
     ]
 
 

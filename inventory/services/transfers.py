@@ -183,7 +183,7 @@ def dispatch_transfer(transfer_id: int) -> MovedGoods:
 def complete_transfer(
     transfer_id: int, *, arrivals: Mapping[int, Arrival] | None = None, reason: str = ""
 ) -> MovedGoods:
-    """The goods are at the destination; a pending transfer is dispatched first, in the same transaction.
+    """The goods are at the destination; a pending transfer is dispatched first, by who may send it, all in one.
 
     All that was sent is posted as `transfer_in`; what did not arrive well is named right after it by a `damaged`
     movement and a negative `adjustment` (lost), in one operation: units out = units in, and every loss stands in the
@@ -192,6 +192,8 @@ def complete_transfer(
     """
     _require_end(transfer_id, "to_warehouse_id")
     was_pending = _moved_on(transfer_id, Status.PENDING, Status.IN_TRANSIT, "dispatched_at")
+    if was_pending:
+        _require_end(transfer_id, "from_warehouse_id")  # who sends it too stands at both ends
     if not _moved_on(transfer_id, Status.IN_TRANSIT, Status.COMPLETED, "completed_at"):
         raise _refused(transfer_id, "completed")
     goods = read_transfer(transfer_id)

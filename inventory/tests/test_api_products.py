@@ -6,10 +6,21 @@ from typing import Any
 
 import pytest
 
-from inventory.models import MovementType, Product, ProductStock, StockMovement, StockOperation, Warehouse
+from inventory.models import (
+    MovementType,
+    Product,
+    ProductStock,
+    StockMovement,
+    StockOperation,
+    UnitOfMeasure,
+    Warehouse,
+)
 from inventory.services import ledger
+from inventory.services.barcodes import link
+from inventory.services.catalog import update_products
 from inventory.services.ledger import Movement
 from tests.client import Api
+from workbox.core.errors import Conflict
 
 pytestmark = pytest.mark.django_db
 
@@ -217,3 +228,56 @@ def test_the_seeds_two_names_show_the_same_product(make_product: MakeProduct, bu
     lamp = make_product("Lamp", stock=10)
     assert buyer("GET", f"products/{lamp.pk}").content == buyer("GET", f"inventory/{lamp.pk}").content
     assert buyer("GET", "products").json()["results"] == buyer("GET", "inventory").json()["results"]
+
+
+def test_what_a_product_costs_us_is_for_staff_alone(
+    make_product: MakeProduct, buyer: Api, as_staff: Callable[[str], Api]
+) -> None:
+    lamp = make_product("Lamp", stock=5, sku="LAMP", unit_cost=Decimal(7))
+    link("012345678905", product_id=lamp.pk, pack_quantity=None)
+    paths = (f"products/{lamp.pk}", f"inventory/{lamp.pk}", "products", "barcode/lookup/012345678905")
+
+    def costs(api: Api) -> list[Any]:
+        answers = [api("GET", path).json() for path in paths] + [
+            api("POST", "barcode/scan", {"barcode": "012345678905"}).json()
+        ]
+        found = [one["results"][0] if "results" in one else one.get("product", one) for one in answers]
+        assert {one["name"] for one in found} == {"Lamp"}
+        return [one.get("unit_cost", "not told") for one in found]
+
+    clerk = as_staff("clerk")
+    for _ in range(3):  # kept answers are told apart, too
+        assert costs(clerk) == [7] * 5
+        assert costs(buyer) == ["not told"] * 5
+
+
+def test_a_charge_that_was_ordered_does_not_become_goods(make_product: MakeProduct, manager: Api, buyer: Api) -> None:
+    postage, packing = (make_product(name, is_stocked=False, sku=name.upper()) for name in ("Postage", "Packing"))
+    buyer("POST", "orders", {"items": [{"product_id": postage.pk, "quantity": 1}]})
+    refused = manager("PATCH", f"products/{postage.pk}", {"is_stocked": True})
+    assert (refused.status_code, refused.json()["code"]) == (409, "sold_as_charge")
+    assert "POSTAGE" in refused.json()["detail"]
+    assert manager("PATCH", f"products/{packing.pk}", {"is_stocked": True}).json()["is_stocked"] is True
+    assert manager("PATCH", f"products/{postage.pk}", {"is_stocked": False, "price": 3}).status_code == 200
+    with pytest.raises(Conflict, match="POSTAGE"):
+        update_products({postage.pk: {"is_stocked": True}, packing.pk: {"price": Decimal(2)}})
+
+
+def test_a_unit_may_not_be_coarser_than_the_stock_there_is(
+    make_product: MakeProduct, manager: Api, kilogram: UnitOfMeasure, piece: UnitOfMeasure
+) -> None:
+    flour = make_product("Flour", unit="kg", stock="2.5", sku="FLOUR")
+
+    def codes() -> list[Any]:
+        answers = [
+            manager("PATCH", f"units/{kilogram.pk}", {"decimal_places": 0}),
+            manager("PATCH", f"products/{flour.pk}", {"unit_of_measure": "piece"}),
+        ]
+        return [(one.status_code, one.json().get("code")) for one in answers]
+
+    assert codes() == [(409, "unit_too_coarse")] * 2
+    with pytest.raises(Conflict, match="FLOUR"):
+        update_products({flour.pk: {"unit_id": piece.pk}})
+    assert manager("PATCH", f"units/{kilogram.pk}", {"decimal_places": 1}).status_code == 200
+    manager("PATCH", f"products/{flour.pk}", {"on_hand": 3})
+    assert [code for code, _ in codes()] == [200, 200]

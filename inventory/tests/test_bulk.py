@@ -8,7 +8,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from inventory.models import MovementType, Product, ProductStock, StockMovement, StockOperation, Warehouse
+from inventory.models import (
+    MovementType,
+    Product,
+    ProductStock,
+    StockMovement,
+    StockOperation,
+    UnitOfMeasure,
+    Warehouse,
+)
 from inventory.services import bulk, ledger, levels
 from inventory.services.bulk import BulkLine
 from inventory.services.catalog import create_products
@@ -191,3 +199,33 @@ def test_rows_cost_no_statements_of_their_own(main: Warehouse) -> None:
     for rows in (10, 200, 201, 500, 501, 1100):
         assert count(products[:rows]) == fixed + growing(rows), rows
     assert (ledger.PRODUCTS_AT_ONCE, levels.ROWS_PER_STATEMENT, db.ROWS_PER_INSERT) == (500, 200, 1000)
+
+
+def test_many_refused_rows_cost_no_more_statements_than_few(
+    manager: Api, piece: UnitOfMeasure, main: Warehouse
+) -> None:
+    def posted(count: int) -> int:
+        ids = create_products(
+            [Product(sku=f"P{count}-{n}", name=f"P {n}", price=D(1), unit=piece) for n in range(count)]
+        ).values()
+        lines = [BulkLine(Movement(one, main.pk, MovementType.ADJUSTMENT, D(-1)), "r") for one in ids]
+        lines += [BulkLine(Movement(one, main.pk, MovementType.ADJUSTMENT, D("0.5")), "r") for one in ids]
+        with CaptureQueriesContext(
+            connection,
+        ) as statements:
+            outcomes = bulk.post_each(lines, kind=StockOperation.Kind.ADJUSTMENT)
+        assert [one.index for one in outcomes] == list(range(2 * count))
+        codes = [one.error and one.error.code for one in outcomes]
+        assert codes == ["insufficient_stock"] * count + ["validation_error"] * count
+        return len(statements)
+
+    assert posted(40) == posted(4)
+
+
+def test_each_row_is_done_after_those_before_it(three: list[Product], manager: Api) -> None:
+    items = [{"sku": "LAMP", "quantity": one} for one in (-4, -2, 3, -4, -1)]
+    body = manager("POST", "inventory/bulk-adjust", {"mode": "each", "items": items, "reason": "r"}).json()
+    assert [row["status"] for row in body["results"]] == ["ok", "failed", "ok", "ok", "failed"]
+    short = body["results"][1]["error"]["shortages"]
+    assert [(one["requested"], one["available"]) for one in short] == [(2, 1)]
+    assert on_hand()["Lamp"] == 0

@@ -222,6 +222,7 @@ def test_a_cancelled_count_moves_nothing(clerk: Api, opened: int, lamp: Product)
         ({"product_id": "P", "counted_quantity": 1, "mode": "guess"}, 422, "mode"),
         ({"product_id": "P", "counted_quantity": 1, "counted_at": "soon"}, 422, "counted_at"),
         ({"product_id": "P", "counted_quantity": 1, "counted_at": "2999-01-01"}, 422, "counted_at"),
+        ({"product_id": "P", "counted_quantity": 1, "counted_at": "2020-01-01"}, 422, "counted_at"),
         ({"product_id": 987654, "counted_quantity": 1}, 404, "product_id"),
         ({"barcode": "nope", "counted_quantity": 1}, 404, "barcode"),
         ({"lines": []}, 422, "lines"),

@@ -5,14 +5,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.db.models import Sum
 
 from accounts.models import User
+from inventory.errors import WarehouseUnknown
 from inventory.models import MovementType, Product, StockCount, StockLevel, StockMovement, Transfer, Warehouse
-from inventory.services import counts, ledger, transfers
+from inventory.services import catalog, counts, ledger, protection, transfers
 from inventory.services.counts import Found
 from inventory.services.ledger import Movement
 from workbox import drills
@@ -209,3 +211,82 @@ def test_a_count_closed_while_sales_go_on_ends_with_counted_less_what_was_sold_s
     adjusted = StockMovement.objects.get(operation_id=count.operation_id)
     later = StockMovement.objects.filter(id__gt=adjusted.pk, movement_type="sale").count()
     assert 0 < later < 200
+
+
+@pytest.fixture
+def emptied(make_product: MakeProduct, annex: Warehouse) -> Product:
+    """A product that the annex had once."""
+    lamp = make_product("Lamp", stock=5)
+    for change in (1, -1):
+        ledger.post([Movement(lamp.pk, annex.pk, MovementType.ADJUSTMENT, D(change))])
+    return lamp
+
+
+def closing(annex: Warehouse) -> Counter[str]:
+    """Somebody else closes it now."""
+    return drills.in_threads([lambda: "open" if catalog.close_warehouse(annex.pk).is_active else "closed"], threads=1)
+
+
+def test_nothing_arrives_in_a_warehouse_that_is_closed_between_the_look_and_the_change(
+    emptied: Product, annex: Warehouse
+) -> None:
+    seen: list[Counter[str]] = []
+
+    def meanwhile(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not seen and sql.startswith("UPDATE inventory_productstock"):
+            seen.append(closing(annex))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile), pytest.raises(WarehouseUnknown):
+        ledger.post([Movement(emptied.pk, annex.pk, MovementType.PURCHASE, D(1))])
+    assert seen == [{"closed": 1}]
+    assert StockLevel.objects.get(product=emptied, warehouse=annex).on_hand == 0
+
+
+def test_a_warehouse_is_not_closed_over_goods_that_are_just_arriving(emptied: Product, annex: Warehouse) -> None:
+    outcomes: list[Counter[str]] = []
+    closer = threading.Thread(target=lambda: outcomes.append(closing(annex)))
+    with transaction.atomic():
+        ledger.post([Movement(emptied.pk, annex.pk, MovementType.PURCHASE, D(1))])
+        closer.start()
+        time.sleep(0.2)
+        assert outcomes == [], "it waits for them"
+    closer.join(timeout=30)
+    assert outcomes == [{"Conflict": 1}]
+    assert Warehouse.objects.get(pk=annex.pk).is_active
+
+
+@pytest.mark.broken_books
+def test_control_looking_at_the_warehouse_once_fills_a_closed_one(emptied: Product, annex: Warehouse) -> None:
+    was_open = Warehouse.objects.get(pk=annex.pk).is_active
+    assert closing(annex) == {"closed": 1}
+    if was_open:
+        execute(
+            "UPDATE inventory_stocklevel SET on_hand = 1 WHERE product_id = %s AND warehouse_id = %s",
+            [emptied.pk, annex.pk],
+        )
+    assert not Warehouse.objects.get(pk=annex.pk).is_active
+    assert StockLevel.objects.get(product=emptied, warehouse=annex).on_hand == 1
+
+
+def test_an_operation_is_reversed_once_without_a_lock_in_the_ledger(make_product: MakeProduct, main: Warehouse) -> None:
+    lamp = make_product("Lamp", stock=500)
+    locking: set[str] = set()
+
+    def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if "FOR UPDATE" in sql:
+            locking.update(table for table in protection.TABLES if table in sql)
+        return execute(sql, params, many, context)
+
+    def undo(operation_id: int) -> str:
+        ledger.reverse(operation_id, reason="twice")
+        return "reversed"
+
+    with connection.execute_wrapper(look):
+        undo(ledger.post([Movement(lamp.pk, main.pk, MovementType.PURCHASE, D(1))]).operation_id)
+    assert locking == set(), "the printed grants let the ledger's tables be read and added to, no more"
+    for _ in range(30):
+        posted = ledger.post([Movement(lamp.pk, main.pk, MovementType.PURCHASE, D(1))]).operation_id
+        outcomes = drills.in_threads([lambda: undo(posted)] * 4, threads=4)  # noqa: B023  (run before the next round)
+        assert outcomes == {"reversed": 1, "AlreadyReversed": 3}
+    assert StockLevel.objects.get(product=lamp).on_hand == 500

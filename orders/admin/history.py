@@ -11,7 +11,16 @@ from unfold.admin import TabularInline
 from inventory.models import StockMovement
 from orders.models import Return, ReturnLine, Shipment
 from workbox.core import walls
-from workbox.core.admin import DayRangeFilter, NumberSearch, ReadOnlyAdmin, link, money_text, quantity_text, signed_text
+from workbox.core.admin import (
+    DayRangeFilter,
+    NumberSearch,
+    ReadOnlyAdmin,
+    cut,
+    link,
+    money_text,
+    quantity_text,
+    signed_text,
+)
 
 LINES_SHOWN = 200
 
@@ -24,7 +33,7 @@ class _OfAnOrder(NumberSearch, ReadOnlyAdmin):
     search_fields = ["order__customer__name", "order__customer__code", "order__user__username_key"]
     search_help_text = "Order number or customer"
     number_fields = ("order_id",)
-    number_prefix = "ORDER"
+    number_prefix = "ORDER-"
     ordering = ["-id"]
 
     @admin.display(description="Order", ordering="order_id")
@@ -55,6 +64,7 @@ class _OfAnOrder(NumberSearch, ReadOnlyAdmin):
         moved = walls.of(StockMovement.objects.filter(operation_id=row.operation_id if row else None)).select_related(
             "product", "warehouse"
         )
+        shown, more = cut(moved.order_by("id"), LINES_SHOWN)
         lines = [
             {
                 "product": str(line.product),
@@ -66,9 +76,10 @@ class _OfAnOrder(NumberSearch, ReadOnlyAdmin):
                 "balance": quantity_text(line.balance_after),
                 "cost": money_text(line.unit_cost),
             }
-            for line in moved.order_by("id")[:LINES_SHOWN]
+            for line in shown
         ]
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "lines": lines})
+        extra = {**(extra_context or {}), "lines": lines, "more": more}
+        return super().change_view(request, object_id, form_url, extra)
 
 
 @admin.register(Shipment)

@@ -103,7 +103,7 @@ class OrderLineInline(TabularInline):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """With the order."""
-        return bool(request.user.can(ORDERS_MANAGE))  # type: ignore[union-attr]
+        return bool(request.user.can(ORDERS_MANAGE))  # type: ignore[union-attr]  # who is on a staff page is a User
 
 
 class OrderForm(forms.ModelForm):
@@ -148,7 +148,7 @@ class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     ]
     search_help_text = "Order number, customer, user, reference or SKU"
     exact_fields = ("external_reference", "customer__code", "lines__product__sku")
-    number_prefix = "ORDER"
+    number_prefix = "ORDER-"
     ordering = ["-id"]
     inlines = [OrderLineInline]
     autocomplete_fields = ["customer", "user"]
@@ -226,11 +226,11 @@ class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def has_manage_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may confirm and cancel."""
-        return bool(request.user.can(ORDERS_MANAGE))  # type: ignore[union-attr]
+        return bool(request.user.can(ORDERS_MANAGE))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def has_fulfil_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may ship, deliver and take back."""
-        return bool(request.user.can(ORDERS_FULFIL))  # type: ignore[union-attr]
+        return bool(request.user.can(ORDERS_FULFIL))  # type: ignore[union-attr]  # who is on a staff page is a User
 
     def get_inlines(self, request: HttpRequest, obj: Order | None) -> Any:
         """Lines are entered once; afterwards the page shows them with what was shipped and returned."""

@@ -19,8 +19,10 @@ def order_panels(order: Order) -> dict[str, Any]:
 def _lines(order: Order) -> list[dict[str, Any]]:
     lines = list(OrderLine.objects.filter(order=order).select_related("product", "product__stock").order_by("id"))
     promised: dict[int, list[str]] = {}
-    held = Reservation.objects.filter(
-        holder_type=Reservation.Holder.ORDER_LINE, holder_id__in=[line.pk for line in lines], quantity__gt=0
+    held = walls.of(
+        Reservation.objects.filter(
+            holder_type=Reservation.Holder.ORDER_LINE, holder_id__in=[line.pk for line in lines], quantity__gt=0
+        )
     )
     for holder_id, quantity, code in held.values_list("holder_id", "quantity", "level__warehouse__code"):
         promised.setdefault(holder_id, []).append(f"{quantity_text(quantity)} in {code}")

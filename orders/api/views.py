@@ -383,11 +383,15 @@ class ConfirmView(ConfirmingView):
 
     def step(self, request: Request, order_id: int, fields: Fields) -> PlacedOrder:
         """Confirm."""
-        return services.confirm_order(order_id, agreed=fields.text("plan", max_length=64) or None)
+        agreed = fields.text("plan", max_length=64) or None
+        fields.check()
+        return services.confirm_order(order_id, agreed=agreed)
 
     def act(self, request: Request, order_id: str) -> HttpResponse:
         """Confirm, by a plan when the body names one."""
-        agreed = Fields(read_object(request)).text("plan", max_length=64) or None
+        fields = Fields(read_object(request))
+        agreed = fields.text("plan", max_length=64) or None
+        fields.check()
 
         def items() -> list[Item]:
             return [Item(line.product_id, line.quantity, line.unit_price) for line in before().lines]

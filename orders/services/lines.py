@@ -5,7 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from inventory.services.levels import read_shelf
+from inventory.services.levels import Shelf
+from inventory.services.reservations import Demand
 from orders.services.placed import PlacedLine
 from workbox.core.db import execute, marks
 from workbox.core.errors import Invalid
@@ -41,11 +42,28 @@ def split_over_lines(
     return found
 
 
-def stocked(shipping: Mapping[int, Decimal], lines: Sequence[PlacedLine]) -> list[tuple[int, Decimal]]:
+def open_to_ship(line: PlacedLine) -> Decimal:
+    """How much of the line has not been shipped."""
+    return line.quantity - line.shipped_quantity
+
+
+def stocked(shipping: Mapping[int, Decimal], lines: Sequence[PlacedLine], shelf: Shelf) -> list[Demand]:
     """Of (line id → quantity) what is goods and no charge."""
-    shelf = read_shelf(line.product_id for line in lines)
-    product_of = {line.id: shelf.products[line.product_id] for line in lines}
-    return [(line_id, quantity) for line_id, quantity in shipping.items() if product_of[line_id].is_stocked]
+    product_of = {line.id: line.product_id for line in lines}
+    return [
+        Demand(line_id, product_of[line_id], quantity)
+        for line_id, quantity in shipping.items()
+        if shelf.products[product_of[line_id]].is_stocked
+    ]
+
+
+def open_charges(lines: Sequence[PlacedLine], shelf: Shelf) -> dict[int, Decimal]:
+    """What is open of the lines that are charges (line id → quantity)."""
+    return {
+        line.id: open_to_ship(line)
+        for line in lines
+        if open_to_ship(line) > 0 and not shelf.products[line.product_id].is_stocked
+    }
 
 
 def add_to_lines(lines: Sequence[PlacedLine], amounts: Mapping[int, Decimal], column: str) -> list[PlacedLine]:

@@ -13,7 +13,7 @@ from orders.services.lines import add_to_lines, moved_items, split_over_lines
 from orders.services.placed import PlacedLine, PlacedOrder
 from orders.services.status import claim, updated
 from orders.states import CAN_RETURN
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.db import insert_rows, transactional
 from workbox.core.errors import Invalid
 from workbox.core.numbers import plain
@@ -37,10 +37,10 @@ def return_order(
 
     `quantities` (product id → quantity) returns a part; None returns everything that was shipped. Without a warehouse
     goods go to the default one. `damaged` (product id → quantity, a part of what returns) goes to
-    `damaged_warehouse_id`, else to the first warehouse that does not sell; where there is none it is written off by a
-    `damaged` movement in the same operation. `charges` False keeps charges (postage) out of a full return. The order
-    keeps its status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped, more damaged than
-    returned), WarehouseUnknown.
+    `damaged_warehouse_id`, else to the first of the asker's warehouses that does not sell; where there is none it is
+    written off by a `damaged` movement in the same operation. `charges` False keeps charges (postage) out of a full
+    return. The order keeps its status. Raises OrderUnknown, IllegalTransition, Invalid (not shipped, more than shipped,
+    more damaged than returned), WarehouseUnknown.
     """
     ledger.refuse_foreign([warehouse_id, damaged_warehouse_id])
     before = claim(order_id, allowed=CAN_RETURN, status=None, step="returned", at="")
@@ -126,7 +126,7 @@ def _return_movements(
     if not broken:
         return movements
     aside = damaged_warehouse_id or (
-        Warehouse.objects.filter(is_active=True, is_sellable=False)
+        walls.within(Warehouse.objects.filter(is_active=True, is_sellable=False), "id")
         .order_by("priority", "id")
         .values_list("id", flat=True)
         .first()

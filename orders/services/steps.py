@@ -9,12 +9,12 @@ from inventory.services import ledger, reservations
 from inventory.services.holds import end_holds
 from inventory.services.levels import hold, read_shelf, stock_events
 from orders.models import Order, Shipment
-from orders.services.lines import add_to_lines, moved_items, split_over_lines, stocked
+from orders.services.lines import add_to_lines, moved_items, open_charges, open_to_ship, split_over_lines, stocked
 from orders.services.placed import Item, PlacedOrder
 from orders.services.placing import LINES_MAX, place_order, promise_lines
 from orders.services.status import claim, stamp, updated
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_SHIP, OrderStatus
-from workbox.core import events
+from workbox.core import events, walls
 from workbox.core.db import transactional
 
 
@@ -84,9 +84,13 @@ def ship_order(
     """
     ledger.refuse_foreign([warehouse_id])
     before = claim(order_id, allowed=CAN_SHIP, status=None, step="shipped", at="")
-    shipping = split_over_lines(before.lines, quantities, open_of=lambda line: line.quantity - line.shipped_quantity)
+    shipping = split_over_lines(before.lines, quantities, open_of=open_to_ship)
+    shelf = read_shelf(line.product_id for line in before.lines)
+    goods = stocked(shipping, before.lines, shelf)
+    if goods:
+        shipping |= open_charges(before.lines, shelf)
     posted = reservations.consume(
-        stocked(shipping, before.lines),
+        goods,
         warehouse_id=warehouse_id,
         reference=f"ORDER-{order_id}",
         occurred_at=shipped_at,
@@ -132,8 +136,11 @@ def counter_sale(
 ) -> PlacedOrder:
     """Sold over the counter: placed, confirmed, shipped and delivered in one transaction.
 
-    `sold_at` may lie in the past. Raises what `place_order` raises.
+    Who is bound to warehouses sells from their own: from the default one of these unless they name one. `sold_at` may
+    lie in the past. Raises what `place_order` raises.
     """
+    if warehouse_id is None and walls.own() is not None:
+        warehouse_id = ledger.default_warehouse().pk
     order = place_order(
         items,
         user_id=user_id,

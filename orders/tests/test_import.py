@@ -356,6 +356,16 @@ def test_an_order_of_a_thousand_lines_is_one_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
+def test_no_refused_row_is_a_formula(quirks: Path, tmp_path: Path) -> None:
+    quirks.write_text(QUIRKS.replace("500016,71053", "=5+1,@71053"))
+    run(quirks, "--refused", str(tmp_path / "refused.csv"))
+    with (tmp_path / "refused.csv").open() as file:
+        rows = [(row["InvoiceNo"], row["StockCode"]) for row in csv.DictReader(file)]
+    assert ("'=5+1", "'@71053") in rows
+    assert not any(cell.startswith(("=", "@")) for row in rows for cell in row)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -322,3 +322,34 @@ def test_a_sale_beyond_the_shelf_sells_nothing(make_product: MakeProduct, clerk:
 def test_pending_and_cancelled_orders_are_no_sales(placed: dict[str, int], clerk: Api) -> None:
     clerk("POST", f"orders/{placed['C']}/cancel")
     assert [row["order_id"] for row in clerk("GET", "sales").json()["results"]] == [placed["A"]]
+
+
+def test_charges_ship_with_the_first_goods_that_are_named(make_product: MakeProduct, buyer: Api, clerk: Api) -> None:
+    lamp, desk = make_product("Lamp", stock=10), make_product("Desk", stock=10)
+    postage = make_product("Postage", is_stocked=False)
+    order = buyer("POST", "orders", {"items": [line(lamp, 2), line(desk, 1), line(postage)]}).json()
+    part = clerk("POST", f"orders/{order['id']}/ship", {"items": [line(lamp, 2)]}).json()
+    assert [one["shipped_quantity"] for one in part["items"]] == [2, 0, 1]
+    assert part["status"] == "partially_shipped"
+    rest = clerk("POST", f"orders/{order['id']}/ship", {"items": [line(desk, 1)]}).json()
+    assert ([one["shipped_quantity"] for one in rest["items"]], rest["status"]) == ([2, 1, 1], "shipped")
+
+
+def test_what_a_named_place_does_not_hold_is_told_by_its_sku(
+    make_product: MakeProduct, buyer: Api, clerk: Api, annex: Warehouse
+) -> None:
+    lamp = make_product("Lamp", stock=10, sku="LAMP")
+    order = buyer("POST", "orders", {"items": [line(lamp, 4)]}).json()
+    refused = clerk("POST", f"orders/{order['id']}/ship", {"warehouse_id": annex.pk}).json()
+    (short,) = refused["shortages"]
+    assert (short["sku"], short["name"], short["requested"], short["available"]) == ("LAMP", "Lamp", 4, 0)
+    assert "Lamp" in refused["detail"]
+
+
+def test_a_plan_that_is_no_text_is_refused(make_product: MakeProduct, buyer: Api) -> None:
+    lamp = make_product("Lamp", stock=10)
+    order = buyer("POST", "orders", {"items": [line(lamp)], "confirm": False}).json()
+    for plan in (7, "x" * 65):
+        refused = buyer("POST", f"orders/{order['id']}/confirm", {"plan": plan})
+        assert (refused.status_code, list(refused.json()["fields"])) == (422, ["plan"])
+    assert buyer("GET", f"orders/{order['id']}").json()["status"] == "pending"

@@ -6,7 +6,7 @@ Also shows core's own tables. It knows no product and no order: the rooms above 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import wraps
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from workbox.core import context, walls
+from workbox.core.api import COUNT_MAX
 from workbox.core.errors import DomainError
 from workbox.core.events import ACCESS
 from workbox.core.models import Event, EventCursor, FieldChange, IdempotencyKey
@@ -38,7 +39,6 @@ from workbox.core.numbers import ID_DIGITS_MAX, has_places, plain
 from workbox.core.stream import TOPICS
 
 M = TypeVar("M", bound=Model)
-COUNT_MAX = 10_000
 MONEY_PLACES_SHOWN = 2
 FAILURES_SHOWN_MAX = 20
 LOGGED_TOPICS = (*TOPICS, ACCESS)
@@ -56,8 +56,9 @@ def quantity_text(quantity: Decimal | None) -> str:
 
 
 def signed_text(quantity: Decimal) -> str:
-    """A change with its sign: +5, −2."""
-    return f"+{quantity_text(quantity)}" if quantity > 0 else f"−{quantity_text(abs(quantity))}"
+    """A change with its sign: +5, −2, and 0."""
+    sign = "+" if quantity > 0 else "−" if quantity < 0 else ""
+    return f"{sign}{quantity_text(abs(quantity))}"
 
 
 def money_text(amount: Decimal | None) -> str:
@@ -104,7 +105,7 @@ def holders(pairs: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Holder]:
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
     """Counts no further than COUNT_MAX: a page of a ledger with a million rows costs what it costs with a thousand."""
 
     template_name = "admin/pagination_capped.html"
@@ -133,6 +134,12 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return self.count >= COUNT_MAX
 
 
+def cut(rows: QuerySet[M], most: int) -> tuple[list[M], int]:
+    """The first rows, and how many more there are."""
+    found = list(rows[: most + 1])
+    return found[:most], rows.count() - most if len(found) > most else 0
+
+
 class DayRangeFilter(RangeDateFilter):
     """From one day to another, both included, in UTC."""
 
@@ -141,7 +148,7 @@ class DayRangeFilter(RangeDateFilter):
         first, last = (self._day(self.used_parameters.get(f"{self.parameter_name}_{end}")) for end in ("from", "to"))
         if first is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": first})
-        if last is not None:
+        if last is not None and last.date() < date.max:  # no day comes after the last one: that is no limit
             queryset = queryset.filter(**{f"{self.parameter_name}__lt": last + timedelta(days=1)})
         return queryset
 
@@ -198,7 +205,7 @@ class NumberSearch:
     """Mix-in: a number is looked up as a number, by index, and not as a part of every text in the table.
 
     `number_fields` are compared with the number, `exact_fields` with the text as it was typed; other terms are
-    searched in `search_fields` as usual.
+    searched in `search_fields` as usual. `number_prefix` is what stands before the number on papers: ORDER-12.
     """
 
     number_fields: tuple[str, ...] = ("pk",)
@@ -207,9 +214,12 @@ class NumberSearch:
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[Any, bool]:
         """The rows, and whether some may come twice."""
-        number = search_term.strip().upper().removeprefix("#").removeprefix(self.number_prefix).strip()
+        number, prefix = search_term.strip().upper(), self.number_prefix.rstrip("-")
+        if prefix and number.startswith(prefix):
+            number = number.removeprefix(prefix).lstrip("- ")
+        number = number.removeprefix("#").strip()
         if not number.isdecimal() or len(number) > ID_DIGITS_MAX:
-            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+            return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]  # of the admin this is mixed into
         wanted = Q()
         for name in self.number_fields:
             wanted |= Q(**{name: int(number)})
@@ -231,11 +241,11 @@ class NewestSearch:
         if search_term.strip():
             newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
             queryset = queryset.filter(pk__gt=newest - self.searched_rows)
-        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]
+        return super().get_search_results(request, queryset, search_term)  # type: ignore[misc, no-any-return]  # of the admin this is mixed into
 
 
 # ---- services behind forms and dialogs -------------------------------------------------------------------------------
-class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
+class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """No transaction around a whole form: services open and retry their own; what they refuse is shown in the form."""
 
     def changeform_view(
@@ -246,13 +256,13 @@ class _Unwrapped(PlainModelAdmin):  # type: ignore[type-arg]
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         try:
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # of the admin this is mixed into
         except DomainError as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]
-            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
+            request.refusal = refusal  # type: ignore[attr-defined]  # ours, on Django's request
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]  # of the admin this is mixed into
 
 
-class Walled(PlainModelAdmin):  # type: ignore[type-arg]
+class Walled(PlainModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Lists, pages, look-ups and choices end at the asker's walls (`wall_columns` of the models)."""
 
     shown_to_bound = True
@@ -278,13 +288,8 @@ class PlaceFilter(RelatedDropdownFilter):
         return [one for one in found if not walls.hides(one[0])]
 
 
-class ServiceAdmin(ModelAdmin, _Unwrapped, Walled):
-    """An admin whose writes are services: `save_model` calls one, a DomainError comes back as the form's error."""
-
-    show_full_result_count = False
-    list_filter_submit = True
-    list_per_page = 50
-    warn_unsaved_form = True
+class SaysRefusals(_Unwrapped):
+    """Mix-in: `save_model` calls a service, and a DomainError of it comes back as the form's error."""
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -294,13 +299,22 @@ class ServiceAdmin(ModelAdmin, _Unwrapped, Walled):
         refusal = getattr(request, "refusal", None)
         return _refused(form, refusal) if refusal is not None else form
 
+
+class ServiceAdmin(ModelAdmin, SaysRefusals, Walled):
+    """An admin whose writes are services."""
+
+    show_full_result_count = False
+    list_filter_submit = True
+    list_per_page = 50
+    warn_unsaved_form = True
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nothing with a history is deleted."""
         return False
 
 
 def _refused(form: type["ModelForm[Any]"], refusal: DomainError) -> type["ModelForm[Any]"]:
-    class RefusedForm(form):  # type: ignore[valid-type, misc]
+    class RefusedForm(form):  # type: ignore[valid-type, misc]  # a base class known at run time only
         def clean(self) -> Any:
             cleaned = super().clean()
             self.add_error(None, refusal.detail)
@@ -316,11 +330,11 @@ class PlainNumbers:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, value in self.initial.items():  # type: ignore[attr-defined]
+        for name, value in self.initial.items():  # type: ignore[attr-defined]  # of the form this is mixed into
             if isinstance(value, Decimal):
                 number = Decimal(plain(value))
                 is_money = name in self.money_fields and has_places(number, MONEY_PLACES_SHOWN)
-                self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]
+                self.initial[name] = number.quantize(Decimal("0.01")) if is_money else number  # type: ignore[attr-defined]  # of the form this is mixed into
 
 
 class ReadOnlyAdmin(ModelAdmin, Walled):
@@ -348,7 +362,7 @@ class ReadOnlyAdmin(ModelAdmin, Walled):
 @contextmanager
 def acting(request: HttpRequest) -> Iterator[int]:
     """Who asks is the actor of everything that is written inside."""
-    actor: int = request.user.pk  # type: ignore[assignment]
+    actor: int = request.user.pk  # type: ignore[assignment]  # nobody anonymous gets here
     token = context.actor_id.set(actor)
     try:
         yield actor
@@ -530,7 +544,7 @@ class EventCursorAdmin(ReadOnlyAdmin):
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
-    """Which requests came with an Idempotency-Key, and what they were answered."""
+    """Which requests came with an Idempotency-Key. The answers stay unseen: one may hold a secret shown only once."""
 
     shown_to_bound = False
 
@@ -539,4 +553,4 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     search_fields = ["=key"]
     search_help_text = "The key as it was sent"
     ordering = ["-id"]
-    fields = ["key", "user_id", "status", "request_hash", "created_at", "body"]
+    fields = ["key", "user_id", "status", "request_hash", "created_at"]

@@ -23,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from workbox.core import context, errors
+from workbox.core import context, errors, replica
 from workbox.core.cache import KEPT_BYTES_MAX, keep, kept, versions
 from workbox.core.idempotency import Answer, Sent, once, request_hash
 from workbox.core.numbers import to_json
@@ -332,21 +332,24 @@ def answered_once(answer: Answer) -> HttpResponse:
 
 
 # ---- conditional requests --------------------------------------------------------------------------------------------
-def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[str, ...]) -> HttpResponse:
-    """The answer to a GET that looks the same to all behind the same walls: its bytes are kept until a topic changes.
+def kept_answer(request: HttpRequest, make: Callable[[], Any], *, topics: tuple[str, ...], right: str) -> HttpResponse:
+    """The answer to a GET that looks the same to all behind the same walls who have, or have not, this one `right`.
 
-    `make()` gives the body. A request with `Cache-Control: no-cache` is always made anew, and so is every one while
-    Redis, which knows the versions, is away.
+    `make()` gives the body; its bytes are kept until a topic changes, so it is read from the primary: what a replica
+    that lags says under the newest version would stay. A request with `Cache-Control: no-cache` is always made anew,
+    and so is every one while Redis, which knows the versions, is away.
     """
     found = None
     if request.META.get("HTTP_CACHE_CONTROL") != "no-cache":
         found = versions(*topics)
     if found is None:
         return conditional(request, to_json(make()))
-    key = (request.path, request.META.get("QUERY_STRING", ""), context.warehouses.get(), found)
+    may: bool = cast(Any, request.user).can(right)
+    key = (request.path, request.META.get("QUERY_STRING", ""), context.warehouses.get(), may, found)
     answer = kept(key)
     if answer is None:
-        body = to_json(make())
+        with replica.only_primary():
+            body = to_json(make())
         answer = (body, etag_of(body))
         if len(body) <= KEPT_BYTES_MAX:
             keep(key, answer)

@@ -39,7 +39,7 @@ class BroadcastProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
-            self.scope["extensions"][EXTENSION] = self.write_frame  # type: ignore[assignment]
+            self.scope["extensions"][EXTENSION] = self.write_frame  # type: ignore[assignment]  # our own extension of ASGI
 
     def write_frame(self, frame: bytes) -> bool:
         """Write the frame if the network takes it now; False: send the message the usual way, which waits."""

@@ -46,7 +46,7 @@ def redis_client() -> redis.Redis | None:
 
 def redis_failed() -> None:
     """Remember that Redis did not answer, so that the next second of requests does not wait for it."""
-    global _down_until  # noqa: PLW0603
+    global _down_until  # noqa: PLW0603  (one for the process)
     _down_until = time.monotonic() + RETRY_AFTER_SECONDS
 
 
@@ -111,7 +111,7 @@ def own_connection(client: redis.Redis) -> Any:
 def _ask(wire: Any, commands: Sequence[tuple[str, ...]]) -> list[Any]:
     if wire._sock is None:  # noqa: SLF001  (connecting, logging in and TLS are the library's; then it is bytes)
         wire.connect()
-    ear, reader = wire._sock, hiredis.Reader()  # noqa: SLF001
+    ear, reader = wire._sock, hiredis.Reader()  # noqa: SLF001  (the library has no public way to its socket)
     answers: list[Any] = []
     try:
         ear.sendall(b"".join([hiredis.pack_command(cast(Any, command)) for command in commands]))

@@ -4,7 +4,7 @@ The bell carries nothing. A lost ring delays a frame until the next poll (one se
 Measured against Channels' `group_send`: see docs/decisions/0002.
 """
 
-import select
+import selectors
 import threading
 import time
 from typing import Any
@@ -23,7 +23,7 @@ _rings = 0
 
 def ring_local() -> None:
     """Wake every tailer of this process."""
-    global _rings  # noqa: PLW0603
+    global _rings  # noqa: PLW0603  (one for the process)
     with _local:
         _rings += 1
         _local.notify_all()
@@ -79,11 +79,14 @@ class Bell:
         ear = self._wire._sock  # noqa: SLF001  (the library has no public way to its socket)
         deadline = time.monotonic() + seconds
         try:
-            while (left := deadline - time.monotonic()) > 0 and not self._silenced:
-                if select.select([ear], [], [], min(left, SLICE_SECONDS))[0]:
-                    if ear.recv(65536):
-                        return True
-                    raise redis.ConnectionError("Redis closed the connection")
+            # Not select(): it knows no file descriptor above 1023, and a server has thousands of sockets.
+            with selectors.DefaultSelector() as ears:
+                ears.register(ear, selectors.EVENT_READ)
+                while (left := deadline - time.monotonic()) > 0 and not self._silenced:
+                    if ears.select(min(left, SLICE_SECONDS)):
+                        if ear.recv(65536):
+                            return True
+                        raise redis.ConnectionError("Redis closed the connection")
         except (redis.RedisError, OSError):
             self.close()
             redis_failed()

@@ -173,6 +173,14 @@ def _announce(topics: set[str]) -> None:
     _renew_versions(topics, ring=True)
 
 
+def outdate(*topics: str) -> None:
+    """After commit no kept answer of these topics is given any more: what it shows has changed, and no fact tells it.
+
+    For names that others show (a category's, a warehouse's). Expects the transaction that changes them.
+    """
+    transaction.on_commit(lambda: _renew_versions(topics, ring=False), robust=True)
+
+
 def _renew_versions(topics: Iterable[str], *, ring: bool) -> None:
     announce({version_key(topic): new_version() for topic in topics}, doorbell.CHANNEL, ring=ring)
 
@@ -257,18 +265,20 @@ def _facts(row: Sequence[Any]) -> Iterable[Fact]:
     yield Fact(end_of(row[0]), event_id, row[2], row[3], row[4], row[5], row[6], row[7], at)
 
 
-def forget_before(moment: datetime, *, batch: int = 2000) -> int:
-    """Delete stock and catalogue facts older than `moment` in small steps; returns how many rows were touched.
+def forget_before(moment: datetime, *, up_to: int | None = None, batch: int = 2000) -> int:
+    """Delete facts older than `moment` in small steps; returns how many rows were touched.
 
-    An order's own facts are its time-line and stay.
+    An order's own facts are its time-line and stay, without the stock facts beside them. `up_to` is the last `seq` that
+    may go: what a follower has not taken yet is kept for it, however old it is.
     """
+    last = _cursor_row(SEQUENCER) if up_to is None else up_to
     touched = 0
     while True:
         with transaction.atomic():
             rows = execute(
-                "SELECT id, seq, topic, companions <> '', created_at FROM core_event WHERE seq > %s"
+                "SELECT id, seq, topic, companions <> '', created_at FROM core_event WHERE seq > %s AND seq <= %s"
                 " ORDER BY seq LIMIT %s",
-                [_cursor_row(FORGOTTEN), batch],
+                [_cursor_row(FORGOTTEN), last, batch],
             ).fetchall()
             old = list(takewhile(lambda row: (as_utc(row[4]) or moment) < moment, rows))
             if not old:

@@ -17,8 +17,9 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.utils.module_loading import import_string
 
 from workbox.core import events
-from workbox.core.db import execute, utc_text
+from workbox.core.db import execute, is_contention, is_lost_connection, utc_text
 from workbox.core.models import EventCursor
+from workbox.core.supervised import survive
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +28,8 @@ ROUNDS_MAX = 20  # one call moves a follower at most this many batches, so that 
 POLL_SECONDS = 1.0
 REST_FACTOR = 30  # a round that took long is followed by a rest this many times as long: at most 3 % of a core
 REST_SECONDS_MAX = 60.0
+FAULT_PAUSE_SECONDS = 10.0
+_paused: dict[str, float] = {}  # followers that broke in this process, and until when they are left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,33 @@ def follow(follower: Follower) -> int:
 
 
 def follow_all() -> int:
-    """`follow` for every registered follower, after giving committed events their place; returns the facts taken."""
+    """`follow` for every registered follower, after giving committed events their place; returns the facts taken.
+
+    One that breaks is told of as an error and left alone for a while; those after it get their turn all the same.
+    """
     while events.sequence_pending() == events.SEQUENCE_BATCH:
         pass
-    return sum(follow(one) for one in registered())
+    return sum(_follow_or_pause(one) for one in registered())
+
+
+def _follow_or_pause(follower: Follower) -> int:
+    if _paused.get(follower.name, 0.0) > time.monotonic():
+        return 0
+    taken = survive(f"follower {follower.name}", lambda: follow(follower), fatal=_is_passing)
+    if taken is None:
+        _paused[follower.name] = time.monotonic() + FAULT_PAUSE_SECONDS
+    return taken or 0
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Trouble of the database's, and no fault of the follower's."""
+    return is_lost_connection(error) or is_contention(error)
+
+
+def slowest() -> int | None:
+    """The `seq` up to which every registered follower has come; None when none has begun."""
+    places = [place for one in registered() if (place := _place(one.name)) is not None]
+    return min(places, default=None)
 
 
 def lag(follower: Follower) -> int:
@@ -111,14 +137,18 @@ class FollowerThread(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             began = time.monotonic()
-            try:
-                follow_all()
-            except (DatabaseError, InterfaceError) as error:
-                log.warning("followers_wait_for_database", error=str(error))
-                connection.close()
+            survive("followers", self._turn)
             rest = (time.monotonic() - began) * REST_FACTOR
             self._stopping.wait(min(max(rest, POLL_SECONDS), REST_SECONDS_MAX))
         connection.close()
+
+    @staticmethod
+    def _turn() -> None:
+        try:
+            follow_all()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("followers_wait_for_database", error=str(error))
+            connection.close()
 
     def stop(self) -> None:
         """End after the current round."""

@@ -19,6 +19,7 @@ from workbox.core.models import IdempotencyKey
 
 KEY_LENGTH_MAX = 128
 KEPT_HOURS = 24
+TRIES_MAX = 5
 DUPLICATE_ENTRY, LOCK_WAIT_TIMEOUT = 1062, 1205
 
 
@@ -40,6 +41,13 @@ class Sent(NamedTuple):
 
 class _Seen(Exception):
     """The key row exists already."""
+
+
+def _still_running() -> Conflict:
+    return Conflict(
+        "The first request with this Idempotency-Key is still running; ask again in a moment.",
+        code="idempotency_in_progress",
+    )
 
 
 def request_hash(method: str, path: str, body: bytes) -> str:
@@ -83,21 +91,25 @@ def once(work: Callable[[], tuple[int, bytes]], *, user_id: int, key: str, finge
                 raise _Seen from error
             if error_code(error) != LOCK_WAIT_TIMEOUT:
                 raise
-            raise Conflict(
-                "The first request with this Idempotency-Key is still running; ask again in a moment.",
-                code="idempotency_in_progress",
-            ) from error
+            raise _still_running() from error
         later(
             "UPDATE core_idempotencykey SET status = %s, body = %s WHERE id = %s",
             [status, body.decode(), claim.lastrowid],
         )
         return Answer(status, body)
 
-    try:
-        return transact(with_key)
-    except _Seen:
-        found = _replay(user_id, key, fingerprint)
-        return found if found is not None else transact(with_key)
+    return _first_or_replay(with_key, Sent(user_id, key, fingerprint))
+
+
+def _first_or_replay(with_key: Callable[[], Answer], sent: Sent) -> Answer:
+    for _ in range(TRIES_MAX):
+        try:
+            return transact(with_key)
+        except _Seen:
+            found = _replay(sent.user_id, sent.key, sent.fingerprint)
+            if found is not None:
+                return found  # else the key is free again; a twin that is faster is seen in the next round
+    raise _still_running()
 
 
 def once_together(sent: Sequence[Sent], work: Callable[[], Sequence[tuple[int, bytes]]]) -> list[Answer]:
@@ -157,7 +169,7 @@ def _replay(user_id: int, key: str, fingerprint: str) -> Answer | None:
             code="idempotency_key_reused",
         )
     if status is None:
-        raise Conflict("The first request with this Idempotency-Key is still running.", code="idempotency_in_progress")
+        raise _still_running()
     return Answer(status, body.encode(), replayed=True)
 
 

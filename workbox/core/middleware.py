@@ -27,7 +27,7 @@ class BrowserOnly(MiddlewareMixin):
             self._past = layer.get_response
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.is_api:  # type: ignore[attr-defined]
+        if request.is_api:  # type: ignore[attr-defined]  # RequestMiddleware sets it
             return self._past(request)
         return super().__call__(request)
 
@@ -36,7 +36,7 @@ class ProgramsFirstCorsMiddleware(CorsMiddleware):
     """Cross-origin rules; a request without an Origin comes from no foreign page and needs no look."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.is_api and "HTTP_ORIGIN" not in request.META:  # type: ignore[attr-defined]
+        if request.is_api and "HTTP_ORIGIN" not in request.META:  # type: ignore[attr-defined]  # RequestMiddleware sets it
             return self.get_response(request)
         return super().__call__(request)
 
@@ -63,13 +63,13 @@ class BrowserCsrfMiddleware(BrowserOnly, CsrfViewMiddleware):
         callback_args: tuple[Any, ...],
         callback_kwargs: dict[str, Any],
     ) -> HttpResponseForbidden | None:
-        if request.is_api:  # type: ignore[attr-defined]
+        if request.is_api:  # type: ignore[attr-defined]  # RequestMiddleware sets it
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)
 
 
 class BrowserAuthenticationMiddleware(BrowserOnly, AuthenticationMiddleware):
-    """`request.user` from the session; its id becomes the actor of what the request does."""
+    """`request.user` from the session. The admin site makes them the actor of what its pages do."""
 
 
 class BrowserMessageMiddleware(BrowserOnly, MessageMiddleware):

@@ -28,7 +28,7 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
         """Refused with HistoryIsFixed."""
         raise _fixed(self.model)
 
-    delete.queryset_only = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]  # Django looks for it there
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **options: Any) -> list[Any]:
         """New rows only: an upsert is refused with HistoryIsFixed."""

@@ -68,8 +68,8 @@ class RequestMiddleware:
         context.warehouses.set(None)
         if replica.is_configured():
             context.reads_may_lag.set(request.method in ("GET", "HEAD"))
-        request.request_id = found  # type: ignore[attr-defined]
-        request.is_api = not is_browser_path(request.path_info)  # type: ignore[attr-defined]
+        request.request_id = found  # type: ignore[attr-defined]  # RequestMiddleware sets it
+        request.is_api = not is_browser_path(request.path_info)  # type: ignore[attr-defined]  # RequestMiddleware sets it
         return time.perf_counter()
 
     @staticmethod
@@ -80,7 +80,7 @@ class RequestMiddleware:
             context.reads_may_lag.set(False)
             if request.method not in ("GET", "HEAD", "OPTIONS"):
                 replica.note_write(getattr(request, "actor_id", None) or context.actor_id.get())
-        response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
+        response.headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]  # RequestMiddleware sets it
         match = request.resolver_match
         route = match.route if match else "unmatched"
         method = request.method if request.method in METHODS else "other"
@@ -94,7 +94,7 @@ class RequestMiddleware:
                 path=request.path,
                 status=response.status_code,
                 milliseconds=round(seconds * 1000, 1),
-                request_id=request.request_id,  # type: ignore[attr-defined]
+                request_id=request.request_id,  # type: ignore[attr-defined]  # RequestMiddleware sets it
                 actor_id=getattr(request, "actor_id", None),
             )
         return response

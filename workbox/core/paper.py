@@ -132,7 +132,7 @@ class _CountedCanvas(Canvas):
 
     def __init__(self, *args: Any, foot: Callable[[Any, int, int], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._foot, self._kept = foot, []  # type: ignore[var-annotated]
+        self._foot, self._kept = foot, []  # type: ignore[var-annotated]  # a list of page states
 
     def showPage(self) -> None:  # noqa: N802  (the library's name)
         """The page is kept."""

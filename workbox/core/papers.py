@@ -60,19 +60,19 @@ class PrintsPapers:
 
     def get_urls(self) -> list[Any]:
         """One route for all of the row's papers."""
-        opts = self.opts  # type: ignore[attr-defined]
-        view = self.admin_site.admin_view(self.print_paper)  # type: ignore[attr-defined]
+        opts = self.opts  # type: ignore[attr-defined]  # of the admin this is mixed into
+        view = self.admin_site.admin_view(self.print_paper)  # type: ignore[attr-defined]  # of the admin this is mixed into
         own = path("<int:object_id>/paper/<slug:name>/", view, name=f"{opts.app_label}_{opts.model_name}_paper")
-        return [own, *super().get_urls()]  # type: ignore[misc]
+        return [own, *super().get_urls()]  # type: ignore[misc]  # of the admin this is mixed into
 
     def print_paper(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         """The paper; why there is none yet stands on the row's page."""
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):  # type: ignore[attr-defined]
+        if not self.has_view_permission(request):  # type: ignore[attr-defined]  # of the admin this is mixed into
             raise PermissionDenied
         paper = self.papers.get(name)
-        row = row_or_404(self.get_queryset(request), object_id)  # type: ignore[attr-defined]
+        row = row_or_404(self.get_queryset(request), object_id)  # type: ignore[attr-defined]  # of the admin this is mixed into
         if paper is None:
             raise Http404(f"There is no paper “{name}” of {row}.")
         try:
@@ -85,9 +85,9 @@ class PrintsPapers:
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         """The page with links to the papers there are of it."""
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]  # of the admin this is mixed into
         shown = {**(extra_context or {}), "papers": self.offered(row) if row is not None else []}
-        return super().change_view(request, object_id, form_url, shown)  # type: ignore[misc]
+        return super().change_view(request, object_id, form_url, shown)  # type: ignore[misc]  # of the admin this is mixed into
 
     def offered(self, row: Any) -> list[dict[str, str]]:
         """The papers of this row, as links."""

@@ -6,7 +6,8 @@ Switched on by READ_DATABASE_URL. Only ORM reads of business tables in a GET req
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -53,6 +54,16 @@ def is_configured() -> bool:
 def may_read_replica() -> bool:
     """True inside a GET request of somebody who has not written lately, outside a transaction."""
     return context.reads_may_lag.get() and not connection.in_atomic_block and not _has_written(context.actor_id.get())
+
+
+@contextmanager
+def only_primary() -> Iterator[None]:
+    """What is read inside is as new as can be: for answers that are kept, or decided by."""
+    token = context.reads_may_lag.set(False)
+    try:
+        yield
+    finally:
+        context.reads_may_lag.reset(token)
 
 
 def read(sql: str, values: Sequence[Any] = ()) -> Any:

@@ -23,6 +23,7 @@ from workbox.core.broadcast import Broadcast, writer
 from workbox.core.doorbell import Bell
 from workbox.core.followers import FollowerThread, registered
 from workbox.core.observability import LIVE_SOCKETS
+from workbox.core.supervised import survive
 
 log = structlog.get_logger(__name__)
 
@@ -273,13 +274,22 @@ class Tailer(threading.Thread):
         self._hub = hub
         self._stopping = threading.Event()
         self._bell = Bell()
+        self._position: int | None = None
         self.last_round = time.monotonic()
 
     def run(self) -> None:
-        position: int | None = None
+        # A fault of ours must not end the stream for the life of the process: it goes on from where it was. While it
+        # keeps breaking `last_round` stands still, and the heartbeat sends the sockets away.
+        while not self._stopping.is_set() and not self._hub.loop.is_closed():
+            survive("tailer", self._tail)
+            self._stopping.wait(POLL_SECONDS)
+        self._bell.close()
+        connection.close()
+
+    def _tail(self) -> None:
         while not self._stopping.is_set():
             try:
-                position = self._round(position)
+                self._position = self._round(self._position)
                 if not self._hub.audience.is_set():
                     self._hub.audience.wait(POLL_SECONDS)  # nobody listens: keep the place, without hurry
                 elif self._bell.wait(POLL_SECONDS):
@@ -288,8 +298,6 @@ class Tailer(threading.Thread):
                 log.warning("tailer_waits_for_database", error=str(error))
                 connection.close()
                 self._stopping.wait(POLL_SECONDS / 2)
-        self._bell.close()
-        connection.close()
 
     def _round(self, position: int | None) -> int:
         while events.sequence_pending() == events.SEQUENCE_BATCH:

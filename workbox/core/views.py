@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import orjson
 import redis
@@ -141,9 +143,29 @@ def is_listed(address: str) -> bool:
     """True when METRICS_ALLOW names this address or its network."""
     try:
         asker = ip_address(address)
-        return any(asker in ip_network(one, strict=False) for one in settings.METRICS_ALLOW)
     except ValueError:
         return False
+    return any(asker in network for network in _networks(tuple(settings.METRICS_ALLOW)))
+
+
+@cache
+def _networks(listed: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks that can be read; the others switch off themselves alone, and `doctor` names them."""
+    wrong = set(unreadable_networks(listed))
+    return tuple(ip_network(one, strict=False) for one in listed if one not in wrong)
+
+
+def unreadable_networks(listed: Iterable[str]) -> list[str]:
+    """Which entries of METRICS_ALLOW are no address and no network."""
+    return [one for one in listed if not _is_network(one)]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 class ListedOrCapable(BasePermission):
@@ -298,7 +320,8 @@ class EventsView(ApiView):
                 request, to_json({"results": [], "cursor": newest, "next": None, "resync_required": True})
             )
         rows, cursor = self._read(max(since, oldest), limit, topics or frozenset(TOPICS))
-        following = f"{request.path}?since={cursor}&limit={limit}" if cursor < newest else None
+        asked = {"since": cursor, "limit": limit} | ({"topics": ",".join(sorted(topics))} if topics else {})
+        following = f"{request.path}?{urlencode(asked)}" if cursor < newest else None
         frames = [orjson.Fragment(row.frame()) for row in rows]
         return conditional(request, to_json({"results": frames, "cursor": cursor, "next": following}))
 

@@ -6,22 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from workbox.core.numbers import plain
+from workbox.core.spreadsheets import escaped, unescaped
 
 Cell = Any  # str, Decimal, int, bool, datetime or None
-# A spreadsheet runs what begins like this. Quotes in front count too, so that taking one away again is always right.
-_LOOKS_LIKE_A_FORMULA = re.compile(r"^'*[=+\-@\t\r]")
-_WAS_ESCAPED = re.compile(r"^'+[=+\-@\t\r]")
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-
-
-def escaped(text: str) -> str:
-    """Text that begins like a formula gets a ' in front."""
-    return f"'{text}" if _LOOKS_LIKE_A_FORMULA.match(text) else text
-
-
-def unescaped(text: str) -> str:
-    """What `escaped` was given."""
-    return text[1:] if _WAS_ESCAPED.match(text) else text
 
 
 def as_text(value: Cell) -> str:

@@ -15,6 +15,7 @@ from orders.importing.reconcile import reconcile
 from orders.importing.rows import Refusal
 from workbox.core.commands import FINDINGS, OK, Tick, WorkBoxCommand, progress
 from workbox.core.numbers import plain
+from workbox.core.spreadsheets import escaped
 
 Begin = Callable[[str, int | None], Tick]
 
@@ -116,4 +117,4 @@ def _refusals(path: Path | None) -> Iterator[Callable[[Refusal], None] | None]:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "InvoiceNo", "StockCode", "reason"])
-        yield lambda one: writer.writerow([one.number, one.invoice, one.code, one.reason])
+        yield lambda one: writer.writerow([one.number, *map(escaped, (one.invoice, one.code, one.reason))])

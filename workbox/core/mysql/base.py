@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError
 
 # Django looks the driver up in this module; its stubs do not show it.
-from django.db.backends.mysql.base import CursorWrapper, Database  # type: ignore[attr-defined]
+from django.db.backends.mysql.base import CursorWrapper, Database  # type: ignore[attr-defined]  # the stubs leave them out
 from django.db.backends.mysql.base import DatabaseWrapper as MySQLWrapper
 
 
@@ -130,21 +130,21 @@ class DatabaseWrapper(MySQLWrapper):
             self._waiting.append(("COMMIT", Answer()))
             self.flush()
         else:
-            super()._commit()  # type: ignore[misc]
+            super()._commit()  # type: ignore[misc]  # the stubs leave Django's own methods out
 
     def _rollback(self) -> None:
         began = not (self._waiting and self._waiting[0][0] == "BEGIN")
         self._waiting = []
         if began:
-            super()._rollback()  # type: ignore[misc]
+            super()._rollback()  # type: ignore[misc]  # the stubs leave Django's own methods out
 
     def _savepoint_rollback(self, sid: str) -> None:
         self._waiting = []  # kept back since the savepoint, which was sent
-        super()._savepoint_rollback(sid)  # type: ignore[misc]
+        super()._savepoint_rollback(sid)  # type: ignore[misc]  # the stubs leave Django's own methods out
 
     def _close(self) -> None:
         self._waiting = []
-        super()._close()  # type: ignore[misc]
+        super()._close()  # type: ignore[misc]  # the stubs leave Django's own methods out
 
 
 def _text(value: str, wire: Any) -> str:

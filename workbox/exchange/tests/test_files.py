@@ -18,8 +18,8 @@ from django.test import Client
 
 from inventory.models import Product, Warehouse
 from tests.client import Api
+from workbox.core.spreadsheets import escaped, unescaped
 from workbox.exchange import intake
-from workbox.exchange.cells import escaped, unescaped
 from workbox.exchange.models import Import
 from workbox.exchange.reports import generate_inventory_report
 from workbox.jobs.models import Job

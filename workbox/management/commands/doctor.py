@@ -20,6 +20,7 @@ from inventory.services.protection import missing_guards
 from workbox.celery import app
 from workbox.core.commands import FINDINGS, OK, WorkBoxCommand
 from workbox.core.db import is_mysql
+from workbox.core.views import unreadable_networks
 from workbox.env import KEY_LENGTH_MIN
 from workbox.jobs.models import Job, JobState
 
@@ -251,6 +252,9 @@ def _web() -> Findings:
     yield judged(
         "allowed hosts", good, words, "ALLOWED_HOSTS=shop.example.com", otherwise=PROBLEM if "*" in hosts else NOTE
     )
+    wrong = unreadable_networks(settings.METRICS_ALLOW)
+    words = f"no address and no network: {', '.join(wrong)}" if wrong else f"{len(settings.METRICS_ALLOW)} networks"
+    yield judged("METRICS_ALLOW", not wrong, words, "METRICS_ALLOW=10.0.0.0/8,127.0.0.1")
     secure = settings.SECURE_SSL_REDIRECT and settings.SESSION_COOKIE_SECURE
     words = "enforced" if secure else "not enforced: right only on this machine"
     yield judged("HTTPS", secure, words, "SECURE_SSL_REDIRECT=true SECURE_HSTS_SECONDS=31536000", otherwise=NOTE)
