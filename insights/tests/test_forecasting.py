@@ -503,3 +503,10 @@ def test_a_few_skus_looked_at_day_by_day_come_to_the_same_as_bisected(monkeypatc
     looked_at = predict_depletion(found, stock, coming)
     for name in ("p10", "p50", "p90", "expected"):
         assert getattr(looked_at, name).tolist() == getattr(bisected, name).tolist(), name
+
+
+def test_what_comes_back_is_counted_per_day_it_was_for_sale() -> None:
+    units, returned = np.zeros((1, 200)), np.zeros((1, 200))
+    units[0, 160:], returned[0, 180] = 3, 20
+    panel = make_panel(units, first_day=MONDAY, returned=returned)
+    assert forecast(panel).returns[0] == pytest.approx(20 / 40)

@@ -79,7 +79,7 @@ class AddPriceDialog(VendorDialog):
             if quantity is None or price is None:
                 raise forms.ValidationError(f"“{part}” is not a quantity = price.")
             found.append((quantity, price))
-        return found
+        return found  # how large and how fine they may be, the service says
 
     def price(self) -> NewPrice:
         """As the service takes it."""
@@ -146,8 +146,15 @@ class ReceiveDialog(PurchaseDialog):
         return [Received(product_id, quantity) for product_id, quantity in given.items() if quantity > 0]
 
     def clean(self) -> dict[str, Any]:
-        """At least something."""
+        """At least something, and nothing of a line that somebody received in the meantime."""
         cleaned = super().clean() or {}
+        for line in self.lines:
+            typed = str(self.data.get(self.add_prefix(f"quantity_{line.product_id}"), "")).strip()
+            if line.product_id not in self.open and typed and parse_decimal(typed) != ZERO:
+                raise forms.ValidationError(
+                    f"{line.product.name} ({line.product.sku}) came in meanwhile: nothing of it is open any more. "
+                    "Nothing was booked; look at what is left and enter it again."
+                )
         if self.open and not self.errors and not self.received():
             raise forms.ValidationError("Enter a quantity for at least one product.")
         return cleaned

@@ -231,7 +231,7 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "nothing came in on a purchase order that is a draft, sent or cancelled",
-        "SELECT 'purchase order', o.id, l.product_id, l.received_quantity, 0 FROM purchasing_purchaseorder o"  # noqa: S608
+        "SELECT 'purchase order', o.id, l.product_id, l.received_quantity, 0 FROM purchasing_purchaseorder o"  # noqa: S608  (our names)
         " JOIN purchasing_purchaseorderline l ON l.order_id = o.id"
         f" WHERE o.status IN ({_NOTHING_CAME}) AND l.received_quantity <> 0",
     ),

@@ -109,3 +109,38 @@ def test_a_vendor_is_retired_and_restored(browser: Callable[[str], Client], make
     act(manager, "vendor", "restore", vendor.pk)
     assert Vendor.objects.get().is_active
     assert act(browser("clerk"), "vendor", "retire", vendor.pk).status_code == 403
+
+
+def test_a_price_break_beyond_all_bounds_is_explained(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], make_vendor: Callable[..., Vendor]
+) -> None:
+    make_product("Lamp", sku="LAMP")
+    price = {
+        "sku": "LAMP", "unit_price": "4.50", "minimum_order_quantity": "1", "pack_quantity": "1", "shipping_cost": "0",
+        "shipping_basis": "line",
+    }  # fmt: skip
+    for breaks, told in (
+        ("1e25 = 4", "may be at most"),
+        ("1.5 = 4", "must be a whole number"),
+        ("5 = 1e25", "at most"),
+    ):
+        page = act(browser("manager"), "vendor", "add_price", make_vendor(breaks).pk, **price, price_breaks=breaks)
+        assert (page.status_code, told in page.content.decode()) == (200, True), breaks
+    assert not VendorPrice.objects.exists()
+
+
+def test_a_quantity_of_a_line_that_was_received_meanwhile_is_refused_and_nothing_is_booked(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], main: Warehouse
+) -> None:
+    lamp, rug, clerk = make_product("Lamp", sku="LAMP"), make_product("Rug", sku="RUG"), browser("clerk")
+    items = [PurchaseItem(lamp.pk, D(5), D(2)), PurchaseItem(rug.pk, D(3), D(2))]
+    order = create_purchase_order(create_vendor({"name": "Mill"}).pk, items, warehouse_id=main.pk)
+    send_purchase_order(order.pk)
+    receive_purchase_order(order.pk, [Received(lamp.pk, D(5))])  # somebody else, while the dialog was open
+    typed = {f"quantity_{lamp.pk}": "5", f"quantity_{rug.pk}": "3"}
+    page = act(clerk, "purchaseorder", "receive", order.pk, **typed).content.decode()
+    assert "Lamp (LAMP) came in meanwhile" in page
+    assert Receipt.objects.count() == 1
+    act(clerk, "purchaseorder", "receive", order.pk, **typed | {f"quantity_{lamp.pk}": "0"})
+    order.refresh_from_db()
+    assert order.status == "received"

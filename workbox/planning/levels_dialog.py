@@ -92,7 +92,7 @@ def _percent(share: Decimal) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def levels(request: HttpRequest) -> HttpResponse:
     """The dialog; what its POST sets counts from the next refresh on."""
-    if not request.user.can(FORECASTS_WRITE) or walls.own() is not None:  # type: ignore[union-attr]
+    if not request.user.can(FORECASTS_WRITE) or walls.own() is not None:  # type: ignore[union-attr]  # nobody else gets here
         raise PermissionDenied
     form = LevelsDialog(data=request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
