@@ -344,14 +344,14 @@ def test_before_there_are_figures_the_page_says_when_there_will_be(
     )
     told = words(client.get(ACCURACY))
     assert "the first figures stand here 14 days after the next training" in told  # a nightly one is not kept so long
+    assert "No training yet." in told
+    assert "Train the forecasts" not in re.sub(r"<h\d.*?</h\d>", "", told)
     ForecastRun.objects.create(
         kind="training", start_on="2026-11-20", model_version="x", started_at=now, finished_at=now
     )
     told = words(client.get(ACCURACY))
     assert "The forecasts in force are a training's of 2026-11-20" in told.replace("&#x27;", "'")
     assert "after the night of 2026-12-04 at the latest" in told
-    assert "No training yet." in told
-    assert "Train the forecasts" not in re.sub(r"<h\d.*?</h\d>", "", told)
 
 
 def test_live_figures_and_the_backtest_stand_in_words_beside_the_baseline(

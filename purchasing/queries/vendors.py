@@ -164,12 +164,13 @@ def _lead_time(quoted_days: int, taken: "_Taken") -> LeadTime:
 
 
 def lead_times(wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int], LeadTime]:
-    """(vendor, product) → lead time for (vendor id, product id, quoted days), in two statements.
+    """(vendor, product) → lead time for (vendor id, product id, quoted days), in two statements at most.
 
     The product's own receipts decide; when they are too few, the vendor's; when those are too few, what is quoted.
     """
-    vendors = {vendor_id for vendor_id, _, _ in wanted}
-    own, mine = _taken_for(vendors, {product_id for _, product_id, _ in wanted}), _taken_by(vendors)
+    mine = _taken_by(vendor_id for vendor_id, _, _ in wanted)
+    measured = [one for one, taken in mine.items() if taken.receipts >= MEASURED_FROM_RECEIPTS]
+    own = _taken_for(measured, {product_id for _, product_id, _ in wanted}) if measured else {}
     found = {}
     for vendor_id, product_id, quoted in wanted:
         times = own.get((vendor_id, product_id), NEVER)
