@@ -169,8 +169,7 @@ def lead_times(wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int], 
     The product's own receipts decide; when they are too few, the vendor's; when those are too few, what is quoted.
     """
     mine = _taken_by(vendor_id for vendor_id, _, _ in wanted)
-    measured = [one for one, taken in mine.items() if taken.receipts >= MEASURED_FROM_RECEIPTS]
-    own = _taken_for(measured, {product_id for _, product_id, _ in wanted}) if measured else {}
+    own = _taken_for(mine, {product_id for _, product_id, _ in wanted}) if mine else {}
     found = {}
     for vendor_id, product_id, quoted in wanted:
         times = own.get((vendor_id, product_id), NEVER)
