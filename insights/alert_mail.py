@@ -48,7 +48,10 @@ def _sent(address: str, alerts: list[Alert]) -> bool:
     lines = [f"[{alert.severity}] {alert.title}\n{alert.message}" for alert in alerts[:LISTED_MAX]]
     if len(alerts) > LISTED_MAX:
         lines.append(f"… and {len(alerts) - LISTED_MAX} more.")
-    message = EmailMessage(f"WorkBox: {subject}", "\n\n".join(lines), settings.DEFAULT_FROM_EMAIL, [address])
+    # A subject is one line, whatever a product is called.
+    message = EmailMessage(
+        f"WorkBox: {' '.join(subject.split())}", "\n\n".join(lines), settings.DEFAULT_FROM_EMAIL, [address]
+    )
     try:
         message.send()
     except (SMTPException, OSError) as error:

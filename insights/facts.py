@@ -138,10 +138,26 @@ def figures_of(days: Iterable[date]) -> DayFigures:
         found.totals.setdefault(day, Figures()).add_amounts(one)
     in_category = _dated(sold_lines(placed), "order__placed_at").values("on", "product__category_id")
     for row in in_category.annotate(orders=Count("order_id", distinct=True)):
-        found.categories[row["on"], row["product__category_id"] or NO_CATEGORY].orders = row["orders"]
+        # An order may land between two of these statements: its number alone is known, and the next look has it all.
+        key = row["product__category_id"] or NO_CATEGORY
+        found.categories.setdefault((row["on"], key), Figures()).orders = row["orders"]
     for row in _dated(sold_lines(placed), "order__placed_at").values("on").annotate(n=Count("order_id", distinct=True)):
-        found.totals[row["on"]].orders = row["n"]
+        found.totals.setdefault(row["on"], Figures()).orders = row["n"]
     return found
+
+
+def orders_in_categories(keys: Iterable[int], *, first: date, last: date) -> dict[tuple[date, int], int]:
+    """(day, category key) → orders of that day that hold something of the category, each counted once."""
+    wanted = set(keys)
+    in_keys = Q(product__category_id__in=wanted - {NO_CATEGORY})
+    if NO_CATEGORY in wanted:
+        in_keys |= Q(product__category_id__isnull=True)
+    span = Q(order__placed_at__gte=midnight(first), order__placed_at__lt=midnight(last + timedelta(days=1)))
+    lines = _dated(sold_lines(span).filter(in_keys), "order__placed_at").values("on", "product__category_id")
+    return {
+        (row["on"], row["product__category_id"] or NO_CATEGORY): row["n"]
+        for row in lines.annotate(n=Count("order_id", distinct=True))
+    }
 
 
 def _product(found: DayFigures, row: dict[str, Any]) -> Figures:

@@ -35,13 +35,24 @@ class Calendar:
 
 
 def sellable_warehouses() -> list[int]:
-    """Where orders may be filled from."""
+    """Where orders were and are filled from: closed warehouses too, what they sold is the shop's demand."""
     return list(Warehouse.objects.filter(is_sellable=True).order_by("id").values_list("id", flat=True))
+
+
+def open_warehouses() -> list[int]:
+    """Where orders may be filled from now, and goods be ordered for."""
+    found = Warehouse.objects.filter(is_sellable=True, is_active=True)
+    return list(found.order_by("id").values_list("id", flat=True))
 
 
 def calendar_of(place_key: int, *, last_day: date) -> Calendar | None:
     """The days of a place's history up to `last_day`; None when nothing was ever sold there before."""
     places = tuple(sellable_warehouses()) if place_key == EVERYWHERE else (place_key,)
+    return calendar_over(places, last_day=last_day, place_key=place_key)
+
+
+def calendar_over(places: tuple[int, ...], *, last_day: date, place_key: int = EVERYWHERE) -> Calendar | None:
+    """As `calendar_of`, for these warehouses together."""
     rows = TradingDay.objects.filter(warehouse_id__in=places, day__lte=last_day).order_by()
     first = rows.aggregate(first=Min("day"))["first"]
     if first is None:

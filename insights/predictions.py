@@ -20,7 +20,6 @@ from insights.forecasting import (
     Depletion,
     Forecast,
     LeadTimes,
-    demand_over,
     predict_depletion,
     stockout_probability,
 )
@@ -70,10 +69,6 @@ class Prediction:
     probability: Any
     run: ForecastRun | None
     today: date
-
-    def expected_in_lead_time(self) -> Any:
-        """Mean demand until an order placed today arrives."""
-        return demand_over(self.forecast, self.lead).mean
 
 
 def places_of(warehouse_id: int | None = None) -> Places:

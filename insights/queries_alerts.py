@@ -13,6 +13,7 @@ from insights.models import DailySales
 from insights.reasons import ZERO, Named, Reason
 from inventory.models import MovementType, Product, ProductStock, StockMovement, StockOperation
 from purchasing.models import VendorPrice
+from workbox.core.db import in_parts
 
 RATE_DAYS, RATE_DAYS_MIN = 28, 7
 SPIKE_DAYS, SPIKE_DAYS_MIN = 60, 14
@@ -22,6 +23,7 @@ SPIKE_LOOK_BACK_DAYS = 2  # today and yesterday: what came in late counts too
 WRITE_OFF_HOURS = 24
 WRITE_OFF_SHARE = Decimal("0.3")
 WRITE_OFF_UNITS_MIN = Decimal(5)
+IDS_PER_STATEMENT = 1000
 _STEP = Decimal("0.001")
 _EXPLAINED = (StockOperation.Kind.OPENING, StockOperation.Kind.IMPORT, StockOperation.Kind.REVERSAL)
 
@@ -38,8 +40,11 @@ def daily_rates(today: date) -> dict[int, Decimal]:
     rows = DailySales.objects.filter(day__gte=first, day__lt=today, units__gt=0).order_by()
     for product_id, day, units in rows.values_list("product_id", "day", "units"):
         sold.setdefault(product_id, {})[day] = units
-    moved = _moved_since(first, sold)
-    there = dict(ProductStock.objects.filter(product_id__in=sold).values_list("product_id", "on_hand"))
+    moved: dict[int, dict[date, Decimal]] = {}
+    there: dict[int, Decimal] = {}
+    for part in in_parts(sorted(sold), IDS_PER_STATEMENT):
+        moved |= _moved_since(first, part)
+        there |= ProductStock.objects.filter(product_id__in=part).values_list("product_id", "on_hand")
     found = {}
     for product_id, by_day in sold.items():
         days = days_in_stock(there.get(product_id, ZERO), moved.get(product_id, {}), by_day, first, today)
@@ -78,10 +83,11 @@ def _moved_since(first: date, product_ids: Iterable[int]) -> dict[int, dict[date
 
 def lead_times_days(product_ids: Iterable[int]) -> dict[int, int]:
     """The shortest lead time an active vendor quotes, per product that has one."""
-    rows = VendorPrice.objects.filter(product_id__in=list(product_ids), is_current=True, vendor__is_active=True)
-    return dict(
-        rows.order_by().values("product_id").annotate(days=Min("lead_time_days")).values_list("product_id", "days")
-    )
+    found: dict[int, int] = {}
+    for part in in_parts(sorted(product_ids), IDS_PER_STATEMENT):
+        rows = VendorPrice.objects.filter(product_id__in=part, is_current=True, vendor__is_active=True)
+        found |= rows.order_by().values_list("product_id").annotate(days=Min("lead_time_days"))
+    return found
 
 
 # ---- what is unusual -------------------------------------------------------------------------------------------------

@@ -6,14 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from django.db.models import Case, Count, F, Max, Min, Q, QuerySet, Sum, When
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum, When
 
 from insights import curves, facts
 from insights.facts import ZERO
 from insights.forecasting import HORIZON_DAYS, MODEL_FROM_DAYS, MOVING_AVERAGE, NO_DEMAND, PEER_ESTIMATE
 from insights.forecasting import curve as arithmetic
 from insights.models import DailyDemand, ForecastCurve, ForecastRun
-from insights.panels import EVERYWHERE
+from insights.panels import EVERYWHERE, calendar_over, read_panel
 from insights.predictions import (
     BAND,
     Places,
@@ -183,13 +183,23 @@ def why(found: Prediction, row: int) -> str:
 def find_curves(
     run: ForecastRun, places: Places, *, product_ids: Sequence[int] | None = None, min_confidence: float = 0.0
 ) -> QuerySet[Product]:
-    """Products of which the run has a forecast from thirty days of history on that is at least so sure, by id."""
-    error = Case(When(model=MOVING_AVERAGE, then=F("moving_average_wape")), default=F("model_wape"))
-    rows = ForecastCurve.objects.filter(run=run, days__gte=MODEL_FROM_DAYS).annotate(error=error)
+    """Products of which the run has a forecast from thirty days of history on that is at least so sure, by id.
+
+    What is judged is the curve that is shown (`curves.read`): of all places together where there is one.
+    """
+    rows = ForecastCurve.objects.filter(run=run, days__gte=MODEL_FROM_DAYS)
     if places.keys != (EVERYWHERE,):
         rows = rows.filter(place_key__in=places.keys)
-    if min_confidence > 0:
-        rows = rows.filter(error__lte=1 - min_confidence)
+    if min_confidence > 0 and len(places.keys) == 1:
+        error = Case(When(model=MOVING_AVERAGE, then=F("moving_average_wape")), default=F("model_wape"))
+        rows = rows.annotate(error=error).filter(error__lte=1 - min_confidence)
+        if places.keys == (EVERYWHERE,):
+            whole = ForecastCurve.objects.filter(run=run, product=OuterRef("product"), place_key=EVERYWHERE)
+            rows = rows.filter(Q(place_key=EVERYWHERE) | ~Exists(whole))
+    elif min_confidence > 0:
+        summed = curves.read(run.pk, product_ids, places.keys, start_on=facts.today())
+        is_sure = used_error(summed.forecast) <= 1 - min_confidence
+        rows = rows.filter(product_id__in=[one for one, sure in zip(summed.product_ids, is_sure, strict=True) if sure])
     found = Product.objects.filter(is_active=True, is_stocked=True, id__in=rows.values("product_id"))
     if product_ids is not None:
         found = found.filter(id__in=product_ids)
@@ -244,7 +254,6 @@ def data_summary(product_id: int, places: Places) -> dict[str, Any]:
         placed=Sum("orders"),
         returned=Sum("returned_units"),
         sale_days=Count("day", distinct=True, filter=Q(units__gt=0)),
-        empty_days=Count("day", distinct=True, filter=Q(in_stock_share=0)),
     )
     moved = StockMovement.objects.filter(product=product, warehouse_id__in=places.warehouses)
     levels = StockLevel.objects.filter(product=product, warehouse_id__in=places.warehouses)
@@ -265,7 +274,7 @@ def data_summary(product_id: int, places: Places) -> dict[str, Any]:
             "reserved": as_quantity(stock["reserved"]),
             "lowest_balance": as_quantity(balances["lowest"]),
             "highest_balance": as_quantity(balances["highest"]),
-            "days_without_stock": found["empty_days"],
+            "days_without_stock": _days_without_stock(product_id, places),
         },
         "demand_statistics": {
             "units": units,
@@ -275,6 +284,18 @@ def data_summary(product_id: int, places: Places) -> dict[str, Any]:
             "returned_units": as_quantity(found["returned"]),
         },
     }
+
+
+def _days_without_stock(product_id: int, places: Places) -> int:
+    """Open days of the last two years on which nothing of it could be bought in any of these places.
+
+    The history has a row only where something happened; in between a shelf stays as it was.
+    """
+    calendar = calendar_over(places.warehouses, last_day=facts.today() - timedelta(days=1))
+    if calendar is None:
+        return 0
+    panel = read_panel([product_id], calendar)
+    return int(((panel.exposure[0] == 0) & panel.is_open).sum())
 
 
 def _share(units: Decimal, days: int) -> Decimal:

@@ -39,14 +39,14 @@ def find_suggestions(wanted: SuggestionFilter) -> QuerySet[Suggestion]:
     """The suggestions of a filter, within the asker's walls.
 
     What was put on a purchase order after a suggestion was worked out (a draft counts) hides it at once; the next
-    refresh says whether something is still missing.
+    refresh says whether something is still missing. Steps of orders that were counted (sent, received) hide nothing.
     """
     exact = {"vendor_id": wanted.vendor_id, "warehouse_id": wanted.warehouse_id, "product_id": wanted.product_id}
     ordered = PurchaseOrderLine.objects.filter(
         product_id=OuterRef("product_id"),
         order__warehouse_id=OuterRef("warehouse_id"),
         order__status__in=sorted(ON_ORDER | {PurchaseStatus.DRAFT}),
-        order__updated_at__gt=OuterRef("updated_at"),
+        pk__gt=OuterRef("newest_line"),
         received_quantity__lt=F("quantity"),
     )
     found = Suggestion.objects.filter(

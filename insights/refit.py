@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 
 from insights import curve_cache, curves, demand, facts, replenishment
 from insights.forecasting import Backtest, Forecast, Panel, forecast, learn_pool, run_backtest
@@ -22,7 +23,9 @@ MODEL_TYPE = "negative_binomial_exponential_smoothing"
 CURVES_PER_TRANSACTION = 500
 PRODUCTS_PER_PANEL = 1000
 SAMPLED = 4000
+SAMPLED_AT_ONCE = 200  # while there is no run: enough for a typical weekday and rate, and one request can wait for it
 WEEKS_KEPT = 26
+GIVEN_UP = timedelta(hours=6)  # an unfinished run that began so long before was left by its worker
 COVER_80, COVER_P95 = (0.78, 0.87), (0.94, 0.97)
 Tick = Callable[[int, int, str], None]
 
@@ -77,8 +80,8 @@ def fit_one(product_id: int, place_key: int = EVERYWHERE) -> Forecast | None:
     run = curves.current_run()
     body = (run.pool.get(str(place_key)) or run.pool.get(str(EVERYWHERE))) if run is not None else None
     panel = read_panel([product_id], calendar)
-    pool = curves.pool_from(body) if body else learn_pool(read_panel(_sample(sold_products(calendar)), calendar))
-    return forecast(panel, pool)
+    some = _sample(sold_products(calendar), SAMPLED_AT_ONCE) if not body else []
+    return forecast(panel, curves.pool_from(body) if body else learn_pool(read_panel(some, calendar)))
 
 
 def retrain_one(product_id: int) -> ForecastRun | None:
@@ -141,17 +144,17 @@ def _in_several(wanted: dict[int, list[int]]) -> set[int]:
     return found
 
 
-def _sample(ids: Sequence[int]) -> list[int]:
-    if len(ids) <= SAMPLED:
+def _sample(ids: Sequence[int], most: int = SAMPLED) -> list[int]:
+    if len(ids) <= most:
         return list(ids)
-    return [ids[place] for place in np.linspace(0, len(ids) - 1, SAMPLED).astype(int)]
+    return [ids[place] for place in np.linspace(0, len(ids) - 1, most).astype(int)]
 
 
 def _write(run: ForecastRun, ids: Sequence[int], calendar: Calendar, found: Forecast) -> None:
     for start in range(0, len(ids), CURVES_PER_TRANSACTION):
         part = slice(start, start + CURVES_PER_TRANSACTION)
         some, curve = ids[part], found.rows(part)
-        transact(lambda some=some, curve=curve: curves.write(run.pk, some, calendar.place_key, curve))  # type: ignore[misc]
+        transact(lambda some=some, curve=curve: curves.write(run.pk, some, calendar.place_key, curve))  # type: ignore[misc]  # a default binds it
 
 
 def _prune(run: ForecastRun) -> None:
@@ -161,7 +164,9 @@ def _prune(run: ForecastRun) -> None:
         .order_by("-id")
         .values_list("id", flat=True)[:WEEKS_KEPT]
     )
-    for old in ForecastRun.objects.filter(id__lt=run.pk).exclude(id__in=kept).order_by("id"):
+    # One that is not finished may be at work still, in another process: only what was given up goes.
+    over = Q(finished_at__isnull=False) | Q(started_at__lt=run.started_at - GIVEN_UP)
+    for old in ForecastRun.objects.filter(over, id__lt=run.pk).exclude(id__in=kept).order_by("id"):
         while ids := list(ForecastCurve.objects.filter(run=old).order_by("id").values_list("id", flat=True)[:1000]):
             ForecastCurve.objects.filter(id__in=ids).delete()
         old.delete()

@@ -31,7 +31,7 @@ from insights.forecasting import (
 from insights.forecasting import curve as arithmetic
 from insights.forecasting.replenishment import Plan
 from insights.models import PlanningSettings, ServiceLevel, Suggestion
-from insights.panels import sellable_warehouses
+from insights.panels import open_warehouses
 from insights.supply import Supply, as_lead_times, floats, read_supply
 from inventory.models import Product
 from purchasing.offers import Offer, Terms, compare, order_quantity, work_out
@@ -49,7 +49,7 @@ _SHARE_STEP, _DAY_STEP = Decimal("0.0001"), Decimal("0.01")
 _WRITTEN = (
     "vendor", "quantity", "unit_price", "available", "position", "reorder_point", "safety_stock", "order_up_to",
     "daily_units", "service_level", "lead_time_days", "stockout_probability", "depletion_on", "order_by",
-    "margin_at_risk", "offers", "reason", "updated_at",
+    "margin_at_risk", "offers", "reason", "newest_line", "updated_at",
 )  # fmt: skip
 
 
@@ -96,11 +96,12 @@ def refresh(*, tick: Callable[[int], None] = lambda _done: None) -> int:
     run = curves.current_run()
     if run is None:
         return 0
+    PlanningSettings.objects.get_or_create(pk=PlanningSettings.ROW)
     began, done = datetime.now(UTC), 0
-    for place in sellable_warehouses():
+    for place in open_warehouses():
         found = curves.read(run.pk, None, [place], start_on=facts.today())
         for part in in_parts(found.product_ids, PRODUCTS_PER_STEP):
-            transact(lambda part=part, found=found, place=place: _suggest(part, found, place))  # type: ignore[misc]
+            transact(lambda part=part, found=found, place=place: _suggest(part, found, place))  # type: ignore[misc]  # a default binds it
             done += len(part)
             tick(done)
     Suggestion.objects.filter(updated_at__lt=began).delete()
@@ -108,7 +109,12 @@ def refresh(*, tick: Callable[[int], None] = lambda _done: None) -> int:
 
 
 def _suggest(product_ids: Sequence[int], found: Curves, place: int) -> None:
-    """These products' suggestions for the warehouse are rewritten, made or gone. Expects a transaction."""
+    """These products' suggestions for the warehouse are rewritten, made or gone. Expects a transaction.
+
+    Of two refreshes at once (by the hour and after a refit) the planning row lets one write a step after the other:
+    two who look for rows that are not there yet hold nothing, and would make the same suggestion twice.
+    """
+    PlanningSettings.objects.select_for_update().get(pk=PlanningSettings.ROW)
     held = {one.product_id: one for one in _held(product_ids, place)}
     products = Product.objects.filter(id__in=product_ids, is_active=True, is_stocked=True).in_bulk()
     supply = read_supply(product_ids, [place], with_drafts=True)
@@ -283,6 +289,7 @@ def _suggestion(
         order_by=_order_by(day, worked.lead.mean[row], today),
         margin_at_risk=_exact(float(margin) * worked.shortage[row], _MONEY_STEP),
         offers=[_offer_body(this, row_of[this.terms.vendor_id], worked, today) for this in offers],
+        newest_line=supply.newest_line.get(one.product.pk, 0),
     )
     found.reason = _reason(found)
     return found
@@ -392,6 +399,9 @@ def set_service_level(level: Decimal | None, *, product_id: int | None = None, c
     if level is None:
         ServiceLevel.objects.filter(**subject).delete()
         return
+    # The planning row lets one of two who give the same thing its first level look after the other has written.
+    PlanningSettings.objects.get_or_create(pk=PlanningSettings.ROW)
+    PlanningSettings.objects.select_for_update().get(pk=PlanningSettings.ROW)
     found = ServiceLevel.objects.select_for_update().filter(**subject).first() or ServiceLevel(**subject)
     found.service_level = level
     _check(found)

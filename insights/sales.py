@@ -17,7 +17,7 @@ from insights.facts import DayFigures, Figures
 from insights.models import DailyCategorySales, DailySales, DailyTotal
 from inventory.models import Product
 from workbox.core import events
-from workbox.core.db import insert_rows, transact
+from workbox.core.db import in_parts, insert_rows, transact
 from workbox.core.followers import Follower, follow
 from workbox.core.models import EventCursor
 
@@ -25,6 +25,7 @@ NAME = "daily-sales"
 BUILT = "daily-sales-built"  # its row says that all days are in; it is also the lock that writers of the rollup hold
 REBUILD_DAYS = 7  # per transaction: a week of a busy shop takes well under a second
 INSERT_ROWS = 500
+DAYS_PER_STATEMENT = 100
 _MEASURES = tuple(one.name for one in fields(Figures))
 Tick = Callable[[int], None]
 Key = tuple[Any, ...]
@@ -56,9 +57,9 @@ def take(news: Sequence[events.Fact]) -> None:
     order_ids = {one.subject_id for one in news if one.topic == events.ORDERS and one.subject_id}
     days = facts.days_of_orders(order_ids) if order_ids else set()
     days |= {_day_of_return(one) for one in news if one.type == "return_booked"}
-    days |= _days_to_move({one.subject_id for one in news if one.type == "product_updated"})
     if days:
         recompute(days)
+    _move({one.subject_id for one in news if one.type == "product_updated"})
 
 
 follower = Follower(NAME, take)
@@ -69,16 +70,45 @@ def _day_of_return(fact: events.Fact) -> date:
     return datetime.fromisoformat(returned_at).astimezone(UTC).date()
 
 
-def _days_to_move(product_ids: set[int]) -> set[date]:
-    """The days on which products were sold that stand in another category now."""
+def _move(product_ids: set[int]) -> None:
+    """What these products sold stands in the category they are in now, on every day and in one transaction.
+
+    The days are not computed again, they may be two years: the products' rows say where they go, and of the categories
+    they left and joined the rows are summed up anew.
+    """
+    now = dict(Product.objects.filter(id__in=product_ids).values_list("id", "category_id"))
+    rows = DailySales.objects.filter(product_id__in=list(now)).order_by().values_list("product_id", "category_id")
+    moved = {product_id for product_id, was in rows.distinct() if now[product_id] != was}
+    if not moved:
+        return
+    _hold()
     days: set[date] = set()
-    category_of = dict(Product.objects.filter(id__in=product_ids).values_list("id", "category_id"))
-    for row in (
-        DailySales.objects.filter(product_id__in=product_ids).order_by().values_list("product_id", "category_id", "day")
-    ):
-        if category_of[row[0]] != row[1]:
-            days.add(row[2])
-    return days
+    keys: set[int] = set()
+    for product_id in sorted(moved):
+        elsewhere = DailySales.objects.filter(product_id=product_id).exclude(category_id=now[product_id])
+        for day, was in elsewhere.values_list("day", "category_id"):
+            days.add(day)
+            keys |= {was or facts.NO_CATEGORY, now[product_id] or facts.NO_CATEGORY}
+        elsewhere.update(category_id=now[product_id])
+    _sum_up_categories(sorted(days), keys)
+
+
+def _sum_up_categories(days: Sequence[date], keys: set[int]) -> None:
+    """The rows of these categories on these days are what their products' rows add up to."""
+    orders = facts.orders_in_categories(keys, first=days[0], last=days[-1])
+    sums = {name: models.Sum(name) for name in _MEASURES if name != "orders"}
+    found: dict[Key, Any] = {}
+    for part in in_parts(days, DAYS_PER_STATEMENT):
+        kept = DailySales.objects.filter(day__in=part).order_by().values("day", "category_id").annotate(**sums)
+        found |= {(row["day"], row["category_id"] or facts.NO_CATEGORY): row for row in kept}
+        DailyCategorySales.objects.filter(day__in=part, category_key__in=keys).delete()
+    new = [
+        (day.isoformat(), key, *(orders.get((day, key), 0) if name == "orders" else row[name] for name in _MEASURES))
+        for (day, key), row in sorted(found.items(), key=lambda one: one[0])
+        if key in keys
+    ]
+    for some in in_parts(new, INSERT_ROWS):
+        insert_rows(DailyCategorySales._meta.db_table, (*_KEYS[DailyCategorySales], *_MEASURES), some)
 
 
 def recompute(days: Iterable[date]) -> int:

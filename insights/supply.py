@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from django.db.models import F, Sum
+from django.db.models import F, Max, Sum
 
 from insights.facts import ZERO
 from insights.forecasting import Arrival, LeadTimes
@@ -35,6 +35,7 @@ class Supply:
     coming: dict[int, list[Incoming]] = field(default_factory=lambda: defaultdict(list))
     in_transit: dict[int, Decimal] = field(default_factory=dict)
     on_order: dict[int, Decimal] = field(default_factory=dict)
+    newest_line: dict[int, int] = field(default_factory=dict)
     terms: dict[int, list[Terms]] = field(default_factory=dict)
     times: dict[tuple[int, int], LeadTime] = field(default_factory=dict)
 
@@ -91,22 +92,23 @@ def read_supply(product_ids: Sequence[int], places: Sequence[int], *, with_draft
         for product_id, units in moving.values_list("product_id").annotate(units=Sum("quantity")):
             found.in_transit[product_id] = as_quantity(units)
         if with_drafts:
-            found.on_order |= _ordered(part, places)
+            for product_id, units, line_id in _ordered(part, places):
+                found.on_order[product_id], found.newest_line[product_id] = as_quantity(units), line_id
         found.terms |= current_terms(part)
     wanted = [(one.vendor_id, key, one.lead_time_days) for key, ones in found.terms.items() for one in ones]
     found.times = lead_times(wanted) if wanted else {}
     return found
 
 
-def _ordered(product_ids: Sequence[int], places: Sequence[int]) -> dict[int, Decimal]:
+def _ordered(product_ids: Sequence[int], places: Sequence[int]) -> Iterable[tuple[int, Decimal, int]]:
+    """Product, what is open on purchase orders (drafts too), and the newest line of these."""
     rows = PurchaseOrderLine.objects.filter(
         product_id__in=product_ids,
         order__warehouse_id__in=places,
         order__status__in=sorted(ON_ORDER | {PurchaseStatus.DRAFT}),
         received_quantity__lt=F("quantity"),
     ).order_by()
-    open_ = rows.values_list("product_id").annotate(units=Sum(F("quantity") - F("received_quantity")))
-    return {product_id: as_quantity(units) for product_id, units in open_}
+    return rows.values_list("product_id").annotate(units=Sum(F("quantity") - F("received_quantity")), line=Max("id"))
 
 
 def as_lead_times(times: Iterable[LeadTime | None], *, assumed_days: float = ASSUMED_DAYS) -> LeadTimes:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from insights import curves, demand, facts
+from insights import curves, facts
 from insights.models import ForecastCurve, ForecastRun
 from insights.predictions import check_history, curve_of, daily_rate, number, places_of, stocked_product
 from insights.refit import MODEL_TYPE, MODEL_VERSION, retrain_one
@@ -16,11 +16,11 @@ from workbox.core.db import transactional
 def train_product(product_id: int, *, force: bool = False) -> dict[str, Any]:
     """The product's forecast is fitted anew, unless it was today already; returns how good it is.
 
-    Raises ProductUnknown, RuleViolation for a charge, TooLittleHistory.
+    Expects that the history was built (`demand.ensure_built`, which takes minutes and transactions of its own). Raises
+    ProductUnknown, RuleViolation for a charge, TooLittleHistory.
     """
     product = stocked_product(product_id)
     with walls.seen_by(None):  # a curve is the whole shop's; who may see which part of it is another matter
-        demand.ensure_built()
         run = curves.current_run()
         if run is None or force or not _is_of_today(run, product_id):
             run, is_new = retrain_one(product_id), True

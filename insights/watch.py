@@ -64,7 +64,7 @@ def check() -> dict[str, int]:
         )
     if settings.unusual_activity_enabled:
         told[AlertType.UNUSUAL_ACTIVITY.value] = sum(
-            _raise_for(sorted(found), lambda product, found=found: found.get(product.pk))  # type: ignore[misc]
+            _raise_for(sorted(found), lambda product, found=found: found.get(product.pk))  # type: ignore[misc]  # a default binds it
             for found in _unusual()
         )
     return told
@@ -77,7 +77,7 @@ def auto_resolve() -> int:
     outlook, forecasts = _outlook(settings), depletion_watch.forecasts()
     product_ids = Alert.objects.filter(OPEN).order_by("product_id").values_list("product_id", flat=True).distinct()
     return sum(
-        transact(lambda ids=ids: _end_of(ids, settings, outlook, forecasts))  # type: ignore[misc]
+        transact(lambda ids=ids: _end_of(ids, settings, outlook, forecasts))  # type: ignore[misc]  # a default binds it
         for ids in _chunks(product_ids)
     )
 
@@ -91,7 +91,7 @@ def _raise_for(product_ids: Iterable[int], reason_of: ReasonOf) -> int:
         events.append(told)
         return len(told)
 
-    return sum(transact(lambda ids=ids: work(ids)) for ids in _chunks(product_ids))  # type: ignore[misc]
+    return sum(transact(lambda ids=ids: work(ids)) for ids in _chunks(product_ids))  # type: ignore[misc]  # a default binds it
 
 
 def _chunks(product_ids: Iterable[int]) -> Iterator[list[int]]:
@@ -122,7 +122,7 @@ def _raise_low_places() -> int:
         events.append(told)
         return len(told)
 
-    return sum(transact(lambda ids=ids: work(ids)) for ids in _chunks(rows))  # type: ignore[misc]
+    return sum(transact(lambda ids=ids: work(ids)) for ids in _chunks(rows))  # type: ignore[misc]  # a default binds it
 
 
 def _low_in(product: Product, level: StockLevel) -> Reason | None:
@@ -151,7 +151,7 @@ def _raise_foreseen(forecasts: Forecasts, settings: AlertSettings) -> int:
         return len(told)
 
     return sum(
-        transact(lambda ids=ids, place=place: work(ids, place))  # type: ignore[misc]
+        transact(lambda ids=ids, place=place: work(ids, place))  # type: ignore[misc]  # a default binds it
         for place in forecasts.places
         for ids in _chunks(forecasts.candidates(place, assumed_days=settings.alert_threshold_days))
     )

@@ -17,6 +17,7 @@ from accounts import services as accounts
 from accounts.models import User
 from insights import facts, refit
 from insights.models import ForecastRun, PlanningSettings, ServiceLevel, Suggestion
+from insights.refit import COVER_80
 from insights.tests.conftest import SellDaily, sell_daily  # noqa: F401  (a fixture)
 from inventory.models import Product, Warehouse
 from inventory.services import ledger
@@ -342,10 +343,15 @@ def test_before_there_are_figures_the_page_says_when_there_will_be(
         kind="nightly", start_on="2026-11-20", model_version="x", started_at=now, finished_at=now
     )
     told = words(client.get(ACCURACY))
-    assert "The forecasts in force are of 2026-11-20" in told
-    assert "after the night of 2026-12-04 at the latest" in told
+    assert "the first figures stand here 14 days after the next training" in told  # a nightly one is not kept so long
     assert "No training yet." in told
     assert "Train the forecasts" not in re.sub(r"<h\d.*?</h\d>", "", told)
+    ForecastRun.objects.create(
+        kind="training", start_on="2026-11-20", model_version="x", started_at=now, finished_at=now
+    )
+    told = words(client.get(ACCURACY))
+    assert "The forecasts in force are a training's of 2026-11-20" in told.replace("&#x27;", "'")
+    assert "after the night of 2026-12-04 at the latest" in told
 
 
 def test_live_figures_and_the_backtest_stand_in_words_beside_the_baseline(
@@ -390,10 +396,10 @@ def test_bias_is_said_in_words(bias: float | None, told: str) -> None:
 
 @pytest.mark.parametrize(
     ("share", "told"),
-    [(None, "It cannot"), (0.74, "Less often"), (0.75, "As often"), (0.87, "As often"), (0.88, "More often")],
+    [(None, "It cannot"), (0.77, "Less often"), (0.78, "As often"), (0.87, "As often"), (0.88, "More often")],
 )
 def test_coverage_is_said_in_words(share: float | None, told: str) -> None:
-    assert coverage_in_words(share, (0.75, 0.87)).startswith(told)
+    assert coverage_in_words(share, COVER_80).startswith(told)
 
 
 def test_a_training_is_queued_once_done_by_a_worker_and_its_end_is_shown(

@@ -248,7 +248,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # The live process follows the log all the time; this is for an installation that runs none.
-    "webhooks-deliver": {"task": "webhooks.deliver_due", "schedule": 5.0},
+    # A round that waits for a worker longer than until the next one is not made up for: the next one does it all.
+    "webhooks-deliver": {"task": "webhooks.deliver_due", "schedule": 5.0, "options": {"expires": 5.0}},
     "webhooks-housekeeping": {"task": "webhooks.housekeeping", "schedule": crontab(hour=3, minute=20)},
     "core-follow": {"task": "workbox.core.follow", "schedule": 60.0},
     "inventory-expired-holds": {"task": "inventory.release_expired_holds", "schedule": 60.0},

@@ -215,7 +215,7 @@ class BatchShape(Shape):
     next = s.CharField(allow_null=True)
     previous = s.CharField(allow_null=True)
     predictions = PredictionShape(many=True)
-    errors = s.ListField(  # type: ignore[assignment]
+    errors = s.ListField(  # type: ignore[assignment]  # a field called as DRF calls its own
         child=s.JSONField(), help_text="The first hundred products with too little history."
     )
 

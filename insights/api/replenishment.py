@@ -18,6 +18,7 @@ from insights.api.planning_shapes import (
     PlanningWriteShape,
     SuggestionShape,
 )
+from insights.models.forecasts import LEVEL_HIGHEST, LEVEL_LOWEST
 from insights.queries_replenishment import (
     SUGGESTION_ORDER,
     SuggestionFilter,
@@ -38,7 +39,6 @@ from workbox.core.reading import Fields, Query
 from workbox.core.schema import IDEMPOTENCY, answered, asked, in_query
 
 SUGGESTIONS_MAX = 1000
-LEVEL_MIN, LEVEL_MAX = Decimal("0.5"), Decimal("0.999")
 NAME_MAX = 100
 
 
@@ -158,8 +158,8 @@ class PlanningView(ApiView):
         body = read_object(request)
         fields = Fields(body)
         level = fields.decimal("service_level", places=3, high=Decimal(1))
-        if level is not None and not LEVEL_MIN <= level <= LEVEL_MAX:
-            fields.fault("service_level", f"must be a number from {LEVEL_MIN} to {LEVEL_MAX}")
+        if level is not None and not LEVEL_LOWEST <= level <= LEVEL_HIGHEST:
+            fields.fault("service_level", f"must be a number from {LEVEL_LOWEST} to {LEVEL_HIGHEST}")
         product_id, category = fields.identifier("product_id"), fields.text("category", max_length=NAME_MAX)
         if product_id is not None and category:
             fields.fault("category", "name a product or a category, not both")
@@ -168,7 +168,9 @@ class PlanningView(ApiView):
             fields.fault("service_level", "this field is required")
         changes: dict[str, Any] = {} if level is None else {"service_level": level}
         for name, low, high in (("review_days", 0, 60), ("cycle_days", 1, 90)):
-            if fields.has(name):
+            if fields.has(name) and is_own:
+                fields.fault(name, "is the whole shop's; send it without product_id and category")
+            elif fields.has(name):
                 changes[name] = fields.whole(name, low=low, high=high, default=low)
         fields.check()
         transact(lambda: change(product_id, category, level, changes))

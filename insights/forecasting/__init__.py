@@ -20,12 +20,11 @@ from insights.forecasting.depletion import (
     BEYOND_HORIZON,
     Arrival,
     Depletion,
-    day_on,
     predict_depletion,
     stockout_probability,
 )
 from insights.forecasting.fit import MODEL_FROM_DAYS, PROVISIONAL_FROM_DAYS, Pool, forecast, learn_pool
-from insights.forecasting.lead_time import LeadTimes, demand_over, lead_times
+from insights.forecasting.lead_time import LeadTimes, demand_over
 from insights.forecasting.panel import Panel, UnusablePanel, make_panel
 from insights.forecasting.replenishment import Plan, Terms, make_terms, plan
 
@@ -51,11 +50,9 @@ __all__ = [
     "Score",
     "Terms",
     "UnusablePanel",
-    "day_on",
     "demand_over",
     "forecast",
     "join",
-    "lead_times",
     "learn_pool",
     "make_panel",
     "make_terms",

@@ -79,7 +79,7 @@ class Forecast:
         return spread.at_days(self.dispersion, np.broadcast_to(np.asarray(days, float), self.rate.shape))
 
     def quantile(self, days: ArrayLike, q: float) -> Floats:
-        """The demand (n) of the first so many days that is not exceeded with probability q; from 0.9 with giant orders
+        """The demand (n) of the first so many days that is not exceeded with probability q; from 0.95 with giant orders
         in it.
         """
         return quantile(
@@ -94,7 +94,7 @@ class Forecast:
 
 
 def quantile(q: float, *, mean: Floats, dispersion: Floats, uplift: Floats, is_whole: Bools) -> Floats:
-    """The demand not exceeded with probability q; from 0.9 the mean is the one that giant orders count in."""
+    """The demand not exceeded with probability q; from 0.95 the mean is the one that giant orders count in."""
     found = distributions.quantile(q, mean=mean, dispersion=dispersion, is_whole=is_whole)
     if q < TAIL_FROM:
         return found
@@ -105,7 +105,7 @@ def quantile(q: float, *, mean: Floats, dispersion: Floats, uplift: Floats, is_w
 def probability_of_at_least(
     units: ArrayLike, *, mean: Floats, dispersion: Floats, uplift: Floats, is_whole: Bools
 ) -> Floats:
-    """P(demand ≥ units), the inverse of `quantile`: below 0.1 with giant orders, above without, and 0.1 in between."""
+    """P(demand ≥ units), the inverse of `quantile`: below 0.05 with giant orders, above without, 0.05 in between."""
     wanted = np.asarray(units, float)
     tail = distributions.probability_of_at_least(wanted, mean=mean * uplift, dispersion=dispersion, is_whole=is_whole)
     usual = distributions.probability_of_at_least(wanted, mean=mean, dispersion=dispersion, is_whole=is_whole)

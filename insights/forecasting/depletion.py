@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,11 +38,6 @@ class Depletion:
     p50: Days
     p90: Days
     expected: Days
-
-
-def day_on(day: int, start_on: date) -> date | None:
-    """The date of a day ahead: None beyond the horizon; what is gone already is gone the day before the first ahead."""
-    return None if day >= BEYOND_HORIZON else start_on + timedelta(days=int(day) - 1)
 
 
 def predict_depletion(forecast: Forecast, available: ArrayLike, arrivals: Sequence[Arrival] = ()) -> Depletion:

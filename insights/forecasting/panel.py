@@ -138,7 +138,8 @@ class History:
 
     `units`, `capped` and `exposure` are (n, weeks, 7); exposure is 0 before the first sale. `open_share` (7) is how
     often the business traded on that weekday lately. `days` (n) counts days since the first sale on which the SKU was
-    not out of stock, `idle_days` (n) the same since its last sale, `returns` (n) units brought back per day.
+    not out of stock, `idle_days` (n) the same since its last sale, `returns` (n) units brought back per day since its
+    first sale.
     """
 
     units: Singles
@@ -184,7 +185,7 @@ def read_history(panel: Panel) -> History:
         days=(stocked & ~is_before).sum(axis=1) * (has_sold * 1.0),
         idle_days=(stocked & is_after_last).sum(axis=1).astype(float),
         has_sold=has_sold,
-        returns=brought / max(read, 1),
+        returns=brought / np.maximum((~is_before).sum(axis=1), 1),
         is_whole=np.asarray((units == np.floor(units)).all(axis=1)),
     )
 

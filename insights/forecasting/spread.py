@@ -103,7 +103,7 @@ def dispersion(found: Misses, mean: Floats, pool: PooledSpread, widening: Floats
 def uplift(found: Misses, mean: Floats, pool: PooledSpread) -> Floats:
     """What all demand (n) was to the capped level, at least 1: giant orders do not move the level, but they do happen.
 
-    Seven-day origins, pulled to the pool's ratio; used for quantiles from 0.9.
+    Seven-day origins, pulled to the pool's ratio; used for quantiles from 0.95.
     """
     weight = _UPLIFT_PRIOR_ORIGINS * np.maximum(mean[:, 0], 1e-6)
     ratio = (found.sold[:, 0] + weight * pool.uplift) / (found.forecast[:, 0] + weight)

@@ -182,6 +182,9 @@ class Suggestion(models.Model):
     margin_at_risk = MoneyField(max_digits=24, help_text="What the sales missed until it arrives would have earned.")
     offers = models.JSONField(default=list, help_text="Every vendor's offer for it, the best first.")
     reason = models.CharField(max_length=500)
+    newest_line = models.BigIntegerField(
+        default=0, help_text="The newest purchase order line that was counted; newer ones hide the suggestion."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

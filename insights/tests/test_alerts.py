@@ -297,3 +297,10 @@ def test_when_no_mail_could_be_sent_the_next_run_tries_again(
         assert alert_mail.send_digest() == 0
     assert alert_mail.send_digest() == 1
     assert AlertSettings.objects.count() == 1
+
+
+def test_a_product_whose_name_has_a_line_break_is_mailed_all_the_same(make_product: MakeProduct) -> None:
+    alerts.change_settings({"email_notifications_enabled": True, "alert_recipient_emails": ["a@example.com"]})
+    make_product("Two\nlines", stock=9, sku="T-1")
+    assert alert_mail.send_digest() == 1
+    assert mail.outbox[0].subject == "WorkBox: Two lines (T-1): 9 left, the threshold is 10"

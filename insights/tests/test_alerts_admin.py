@@ -1,5 +1,6 @@
 """Alerts in the admin: the list shows what needs attention, dialogs act, the settings form keeps what it is told."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,6 +100,11 @@ def test_several_are_resolved_at_once_and_each_says_why_not(four: dict[str, int]
     assert "has been resolved already" in page.content.decode()
 
 
+def shown_before(page: str) -> dict[str, str]:
+    """What the page carries of the values it shows."""
+    return dict(re.findall(r'<input type="hidden" name="(initial-\w+)" value="([^"]*)"', page))
+
+
 def test_the_settings_form_keeps_what_a_manager_says(browser: Browser) -> None:
     AlertSettings.objects.get_or_create(pk=AlertSettings.ROW)
     url = reverse("admin:insights_alertsettings_change", args=[AlertSettings.ROW])
@@ -107,7 +113,9 @@ def test_the_settings_form_keeps_what_a_manager_says(browser: Browser) -> None:
         "email_notifications_enabled": "on", "alert_recipient_emails": "a@example.com\nb@example.com",
     }  # fmt: skip
     manager = browser("manager")
-    assert "a@example" not in manager.get(url).content.decode()
+    page = manager.get(url).content.decode()
+    assert "a@example" not in page
+    given |= shown_before(page)
     refused = manager.post(url, given | {"alert_recipient_emails": "nobody"}).content.decode()
     assert "“nobody” is no e-mail address." in refused
     assert manager.post(url, given | {"alert_threshold_days": "91"}).status_code == 200
@@ -118,3 +126,18 @@ def test_the_settings_form_keeps_what_a_manager_says(browser: Browser) -> None:
     assert kept.alert_recipient_emails == ["a@example.com", "b@example.com"]
     assert "a@example.com\nb@example.com" in manager.get(url).content.decode()
     assert browser("clerk").post(url, given).status_code == 403
+
+
+def test_two_tabs_change_different_settings_and_both_stay(browser: Browser) -> None:
+    AlertSettings.objects.get_or_create(pk=AlertSettings.ROW)
+    url = reverse("admin:insights_alertsettings_change", args=[AlertSettings.ROW])
+    manager = browser("manager")
+    page = manager.get(url).content.decode()
+    shown = shown_before(page)
+    fields = {"low_stock_enabled": "on", "predicted_depletion_enabled": "on", "unusual_activity_enabled": "on"}
+    fields |= {"alert_threshold_days": "14", "hysteresis_percent": "10", "alert_recipient_emails": ""}
+    assert shown["initial-alert_threshold_days"] == "14"
+    assert manager.post(url, shown | fields | {"alert_threshold_days": "21"}).status_code == 302
+    assert manager.post(url, shown | fields | {"hysteresis_percent": "5"}).status_code == 302
+    kept = AlertSettings.objects.get()
+    assert (kept.alert_threshold_days, kept.hysteresis_percent) == (21, 5)

@@ -177,3 +177,27 @@ async def test_the_live_stream_says_nothing_of_heartbeats_here(make_user: MakeUs
     async with listening(clerk, path=PATH) as listener:
         await listener.hear()
         assert await silence(listener, 0.7)
+
+
+async def test_a_picture_that_cannot_be_drawn_is_logged_and_the_next_one_comes(
+    make_user: MakeUser, make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clerk = await in_thread(make_user, "clerk")
+    lamp = await in_thread(make_product, stock=50)
+    loop = asyncio.get_running_loop()
+    real, drawn, failed = websocket.DashboardBoard.draw, [], asyncio.Event()
+
+    def faulty() -> str:
+        drawn.append(1)
+        if len(drawn) == 2:
+            loop.call_soon_threadsafe(failed.set)
+            raise KeyError("a day that was not there a moment ago")
+        return real()
+
+    monkeypatch.setattr(live.DashboardConsumer, "draw", staticmethod(faulty))
+    async with listening(clerk, path=PATH) as listener:
+        await listener.hear()
+        await in_thread(ledger.adjust, lamp.pk, quantity=D(-1), reason="lost")
+        await asyncio.wait_for(failed.wait(), 5)
+        await in_thread(ledger.adjust, lamp.pk, quantity=D(-44), reason="lost")
+        await listener.until(lambda frame: [row["current_stock"] for row in frame["inventory_alerts"]] == [5])

@@ -17,11 +17,9 @@ from insights.forecasting import (
     Forecast,
     LeadTimes,
     UnusablePanel,
-    day_on,
     demand_over,
     forecast,
     join,
-    lead_times,
     learn_pool,
     make_panel,
     make_terms,
@@ -361,14 +359,6 @@ def test_a_probability_is_the_inverse_of_the_quantile() -> None:
 
 
 # ---- lead times ------------------------------------------------------------------------------------------------------
-def test_five_receipts_outweigh_what_was_quoted() -> None:
-    found = lead_times([10, 10, None], [[4, 6, 5, 7], [4, 6, 5, 7, 8], []])
-    assert list(found.source) == ["quoted", "receipts", "assumed"]
-    assert found.mean == pytest.approx([10, 6, 7])
-    assert found.sd == pytest.approx([3, math.sqrt(2.5), 2.1])
-    assert lead_times([]).mean.shape == (0,)
-
-
 def test_an_uncertain_lead_time_adds_to_the_variance() -> None:
     over = demand_over(of_rate(2, dispersion=1.5), LeadTimes(np.array([6.0]), np.array([3.0]), np.array(["quoted"])))
     assert over.mean == pytest.approx([12])
@@ -399,15 +389,14 @@ def test_what_arrives_in_time_postpones_the_day_and_what_comes_late_does_not() -
 
 
 def test_beyond_the_horizon_there_is_no_date() -> None:
-    assert day_on(BEYOND_HORIZON, MONDAY) is None
-    assert (day_on(1, MONDAY), day_on(0, MONDAY)) == (MONDAY, date(2026, 1, 4))
+    assert predict_depletion(of_rate(1), [10_000]).p50[0] == BEYOND_HORIZON
     with pytest.raises(UnusablePanel):
         predict_depletion(of_rate(1), [math.nan])
 
 
 def test_the_chance_to_run_out_before_new_stock_comes() -> None:
     found = of_rate(2, 2, 2, 2, 0)
-    lead = lead_times([7.0] * 5)
+    lead = LeadTimes(np.full(5, 7.0), np.full(5, 2.1), np.array(["quoted"] * 5))
     chances = stockout_probability(found, lead, [0, 14, 40, 0, 0], due=[0, 0, 0, 40, 0])
     assert chances[[0, 4]] == pytest.approx([1, 0])
     assert 0.4 < chances[1] < 0.6
@@ -503,3 +492,10 @@ def test_a_few_skus_looked_at_day_by_day_come_to_the_same_as_bisected(monkeypatc
     looked_at = predict_depletion(found, stock, coming)
     for name in ("p10", "p50", "p90", "expected"):
         assert getattr(looked_at, name).tolist() == getattr(bisected, name).tolist(), name
+
+
+def test_what_comes_back_is_counted_per_day_it_was_for_sale() -> None:
+    units, returned = np.zeros((1, 200)), np.zeros((1, 200))
+    units[0, 160:], returned[0, 180] = 3, 20
+    panel = make_panel(units, first_day=MONDAY, returned=returned)
+    assert forecast(panel).returns[0] == pytest.approx(20 / 40)

@@ -6,12 +6,15 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from insights import demand
-from insights.models import DailyDemand, Suggestion
+from insights import demand, refit, replenishment
+from insights.models import DailyDemand, ServiceLevel, Suggestion
 from insights.replenishment import Chosen, order_suggestions
 from insights.tests.conftest import days_ago, now
 from inventory.models import Product, Warehouse
+from inventory.services import ledger
+from inventory.services.ledger import Movement
 from orders import services
+from orders.history import PastLine, PastOrder, record_history
 from orders.services import Item
 from purchasing.models import PurchaseOrder
 from purchasing.services import vendors
@@ -109,3 +112,64 @@ def test_many_who_keep_the_history_while_orders_come_end_with_what_is_true() -> 
     demand.catch_up()
     assert list(demand.drifts()) == []
     assert sum(DailyDemand.objects.values_list("units", flat=True)) == 70
+
+
+def due() -> list[Product]:
+    """Products that sold for weeks, are nearly gone and have a vendor, with their curves in force."""
+    _, products = drills.shop(products=6, stock=0)
+    place = Warehouse.objects.get(code="DRILL")
+    vendor = vendors.create_vendor({"name": "Drill vendor"}).pk
+    for one in products:
+        vendors.add_price(vendor, NewPrice(product_id=one.pk, unit_price=D(1)))
+        line = Movement(one.pk, place.pk, "purchase", D(150))
+        ledger.post([line], occurred_at=days_ago(50), reason="Delivery")
+        papers = [
+            PastOrder(f"D-{one.pk}-{ago}", days_ago(ago), [PastLine(one.pk, D(3), D(10))]) for ago in range(1, 49)
+        ]
+        record_history(papers, warehouse_id=place.pk)
+    refit.refit()
+    assert Suggestion.objects.count() == len(products)
+    return products
+
+
+def test_two_refreshes_at_once_make_each_suggestion_once() -> None:
+    products = due()
+
+    def work_out() -> str:
+        replenishment.refresh()
+        return "done"
+
+    for _ in range(8):
+        Suggestion.objects.all().delete()
+        assert drills.in_threads([work_out] * 3, threads=3) == {"done": 3}
+        assert Suggestion.objects.count() == len(products)
+
+
+def test_control_two_who_look_for_suggestions_that_are_not_there_hold_nothing() -> None:
+    (made, *_) = suggestions()
+    Suggestion.objects.all().delete()
+
+    def work_out() -> str:
+        with transaction.atomic():
+            if not list(Suggestion.objects.select_for_update().filter(product_id=made.product_id)):
+                time.sleep(0.1)
+                row = Suggestion(**{one.attname: getattr(made, one.attname) for one in Suggestion._meta.fields})
+                row.pk = None
+                row.save(force_insert=True)
+        return "done"
+
+    outcomes = drills.in_threads([work_out] * 2, threads=2)
+    assert outcomes["done"] == 1, outcomes
+    assert Suggestion.objects.count() == 1
+
+
+def test_two_who_give_a_product_its_first_level_leave_one() -> None:
+    _, products = drills.shop(products=10, stock=0)
+
+    def give(product: Product, level: str) -> str:
+        replenishment.set_service_level(D(level), product_id=product.pk)
+        return "given"
+
+    acts = [lambda one=one, level=level: give(one, level) for one in products for level in ("0.9", "0.95")]
+    assert drills.in_threads(acts, threads=6) == {"given": 20}
+    assert ServiceLevel.objects.count() == 10

@@ -396,3 +396,28 @@ def test_one_product_on_demand_takes_less_than_fifty_milliseconds(trained: Produ
             took.append(time.thread_time() - began)
         # Our own share of the time: by the clock it depends on who else is at work on this machine.
         assert min(took) < 0.05, (query, took)
+
+
+def test_days_without_stock_count_the_days_between_the_rows(
+    make_product: MakeProduct, sell_daily: SellDaily, main: Warehouse, manager: Api
+) -> None:
+    lamp = make_product("Lamp")
+    sell_daily(lamp, [1] * 40, until=11)  # the last one is sold eleven days ago
+    demand.catch_up()
+    found = manager("GET", f"predictions/{lamp.pk}/data-summary").json()
+    assert found["stock_statistics"]["days_without_stock"] == 10
+
+
+def test_confidence_is_that_of_the_curve_that_is_shown(
+    make_product: MakeProduct, sell_daily: SellDaily, manager: Api, annex: Warehouse
+) -> None:
+    lamp = make_product("Lamp")
+    sell_daily(lamp, [4] * 35, stock=100)
+    sell_daily(lamp, [1] * 35, stock=10, place=annex)
+    refit.refit()
+    ForecastCurve.objects.filter(place_key=0).update(model_wape=0.9, moving_average_wape=0.9)
+    ForecastCurve.objects.exclude(place_key=0).update(model_wape=0.1, moving_average_wape=0.1)
+    assert manager("GET", "predictions/batch").json()["predictions"][0]["confidence_score"] == 0.1
+    assert manager("GET", "predictions/batch?min_confidence=0.5").json()["predictions"] == []
+    there = manager("GET", f"predictions/batch?min_confidence=0.5&warehouse_id={annex.pk}").json()["predictions"]
+    assert [one["confidence_score"] for one in there] == [0.9]

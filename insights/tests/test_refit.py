@@ -1,5 +1,6 @@
 """Runs come into force whole, the last and one a week are kept, and each is compared with what happened."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -8,6 +9,8 @@ import orjson
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from insights import curves, demand, facts, panels, predictions, refit, scoring
 from insights.models import ForecastCurve, ForecastRun
@@ -173,3 +176,36 @@ def test_a_young_shop_is_told_what_a_backtest_needs(lamp: Product) -> None:
     call_command("backtest", stdout=out)
     assert "0 windows" in out.getvalue()
     assert "A window needs 90 days" in out.getvalue()
+
+
+def test_a_run_that_is_at_work_elsewhere_is_left_and_one_given_up_goes(lamp: Product) -> None:
+    begun = {"kind": "nightly", "start_on": facts.today(), "model_version": "x"}
+    at_work = ForecastRun.objects.create(**begun, started_at=datetime.now(UTC) - timedelta(hours=5))
+    given_up = ForecastRun.objects.create(**begun, started_at=datetime.now(UTC) - timedelta(hours=7))
+    last = refit.refit()
+    assert set(ForecastRun.objects.values_list("id", flat=True)) == {at_work.pk, last.pk}
+    assert not ForecastRun.objects.filter(pk=given_up.pk).exists()
+
+
+def test_a_refit_and_a_training_are_one_at_a_time(lamp: Product) -> None:
+    assert tasks.refit_all() is True
+    assert tasks.train_all() is False
+    job, is_new = work.start(work.TRAINING)
+    assert (job.kind, is_new) == (work.REFIT, False)
+    jobs.run(job.pk)
+    assert tasks.train_all() is True
+    assert tasks.refit_all() is False
+
+
+def test_without_a_run_a_product_is_fitted_with_what_a_few_others_share(
+    lamp: Product, make_product: MakeProduct, sell_daily: SellDaily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        sell_daily(make_product(f"P{number}"), STEADY * 10, stock=40)
+    demand.catch_up()
+    monkeypatch.setattr(refit, "SAMPLED_AT_ONCE", 3)
+    with CaptureQueriesContext(connection) as asked:
+        assert refit.fit_one(lamp.pk) is not None
+    panels_read = [one["sql"] for one in asked if "in_stock_share" in one["sql"]]
+    products = [re.search(r'"product_id" IN \(([^)]*)\)', sql) for sql in panels_read]
+    assert sorted(len(one[1].split(",")) for one in products if one) == [1, 3]

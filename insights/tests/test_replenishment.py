@@ -8,8 +8,9 @@ import pytest
 
 from accounts import services as accounts
 from accounts.models import User
-from insights import facts, refit, replenishment
+from insights import curves, facts, refit, replenishment
 from insights.models import PlanningSettings, Suggestion
+from insights.panels import EVERYWHERE
 from insights.replenishment import Chosen, SuggestionUnknown, order_suggestions
 from insights.tests.conftest import SellDaily
 from inventory.models import Product, Warehouse
@@ -234,6 +235,8 @@ def test_the_products_level_goes_before_its_categorys_and_that_before_the_shops(
         ({"category": "Light", "product_id": 1, "service_level": 0.9}, 422),
         ({"cycle_days": 0}, 422),
         ({"review_days": 61}, 422),
+        ({"category": "Light", "service_level": 0.9, "review_days": 2}, 422),
+        ({"product_id": 1, "service_level": 0.9, "cycle_days": 2}, 422),
     ],
 )
 def test_a_service_level_that_is_no_chance_is_refused(body: dict[str, object], status: int, manager: Api) -> None:
@@ -285,3 +288,43 @@ def test_what_is_on_its_way_counts_before_it_is_due(lamp: Product, main: Warehou
     assert (after.position, after.quantity) == (18, before.quantity - 6)
     assert after.stockout_probability < before.stockout_probability
     assert after.margin_at_risk < before.margin_at_risk
+
+
+def test_the_steps_of_an_order_that_was_counted_hide_nothing(lamp: Product, main: Warehouse, manager: Api) -> None:
+    vendor = offer(lamp)
+    draft = purchases.create_purchase_order(vendor, [PurchaseItem(lamp.pk, D(5))], warehouse_id=main.pk)
+    suggested()  # five are not enough
+
+    def shown() -> int:
+        return int(manager("GET", "replenishment").json()["count"])
+
+    assert shown() == 1
+    purchases.change_purchase_order(draft.pk, {"notes": "call before noon"})
+    purchases.send_purchase_order(draft.pk)
+    assert shown() == 1
+    more = purchases.create_purchase_order(vendor, [PurchaseItem(lamp.pk, D(1))], warehouse_id=main.pk)
+    assert shown() == 0
+    replenishment.refresh()
+    assert shown() == 1
+    purchases.change_purchase_order(more.pk, {}, items=[PurchaseItem(lamp.pk, D(30))])
+    assert shown() == 0
+
+
+def test_nothing_is_suggested_for_a_closed_warehouse_whose_sales_still_count(
+    lamp: Product, sell_daily: SellDaily, annex: Warehouse, main: Warehouse
+) -> None:
+    offer(lamp)
+    sell_daily(lamp, STEADY, stock=3, place=annex)
+    refit.refit()
+    assert set(Suggestion.objects.values_list("warehouse_id", flat=True)) == {main.pk, annex.pk}
+    rate = curve_rate(lamp)
+    Warehouse.objects.filter(pk=annex.pk).update(is_active=False)
+    refit.refit()
+    assert set(Suggestion.objects.values_list("warehouse_id", flat=True)) == {main.pk}
+    assert curve_rate(lamp) == pytest.approx(rate)
+
+
+def curve_rate(product: Product) -> float:
+    run = curves.current_run()
+    assert run is not None
+    return float(curves.read(run.pk, [product.pk], [EVERYWHERE], start_on=facts.today()).forecast.rate[0])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 
 from accounts.models import User
 from insights import facts, sales
@@ -222,3 +223,65 @@ def test_the_demo_leaves_the_rollup_filled(make_user: Callable[..., User]) -> No
     assert DailyTotal.objects.count() > 10
     assert list(sales.drifts()) == []
     assert events.head() // events.PLACES == EventCursor.objects.get(name=sales.NAME).seq
+
+
+def test_a_move_to_another_category_takes_every_day_along_as_if_computed_anew(
+    built: None, make_product: MakeProduct
+) -> None:
+    lamp, bulb = make_product(stock=99, category="Light"), make_product("Bulb", stock=99, category="Light")
+    tree, loose = make_product("Tree", stock=99, category="Garden"), make_product("Loose", stock=99)
+    for number in range(9):
+        at = AT + timedelta(days=number * 3)
+        sell((lamp, 2), (bulb, 1), (tree, 1), at=at)
+        sell((lamp, 1), (loose, 1), at=at)
+        sell((lamp, 1), at=at)
+    order = sell((lamp, 4), (tree, 1))
+    services.ship_order(order.id, shipped_at=AT)
+    services.return_order(order.id, quantities={lamp.pk: D(3)}, reason="broken", returned_at=AT + timedelta(days=1))
+    follow_all()
+    for category in ("Garden", None, "Light"):
+        update_product(lamp.pk, changes={"category": category})
+        follow_all()
+        assert list(sales.drifts()) == [], category
+
+
+def test_a_move_looks_at_orders_once_however_many_days_they_are(
+    built: None, make_product: MakeProduct, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    lamp = make_product(stock=99, category="Light")
+    for number in range(30):
+        sell((lamp, 1), at=AT + timedelta(days=number * 2))
+    follow_all()
+    Product.objects.filter(pk=lamp.pk).update(category=make_product("Tree", category="Garden").category)
+    with django_assert_max_num_queries(12):
+        sales._move({lamp.pk})
+    assert list(sales.drifts()) == []
+
+
+def test_an_order_that_lands_between_two_statements_is_no_error(
+    make_product: MakeProduct,
+) -> None:
+    lamp = make_product(stock=9, category="Light")
+    seen: list[str] = []
+
+    def watched(run: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append(sql)
+        if len(seen) == 2:  # after the first statement has counted, before the last two do
+            sell((lamp, 1))
+        return run(sql, params, many, context)
+
+    with connection.execute_wrapper(watched):
+        found = facts.figures_of([DAY])
+    assert (found.totals[DAY].orders, found.totals[DAY].units) == (1, 0)
+
+
+def test_a_check_takes_what_is_new_first(make_product: MakeProduct) -> None:
+    lamp = make_product(stock=9)
+    sell((lamp, 2))
+    call_command("rollup", "--rebuild", stdout=StringIO())
+    call_command("demand", "--rebuild", stdout=StringIO())
+    sell((lamp, 1))
+    for name in ("rollup", "demand"):
+        out = StringIO()
+        call_command(name, "--check", "--json", stdout=out)
+        assert json.loads(out.getvalue()) == {"clean": True, "differences": []}

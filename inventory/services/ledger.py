@@ -547,8 +547,8 @@ _INSTEAD = {
     ),
     Kind.RECEIPT.value: (
         "belongs_to_purchase_order",
-        "is the receipt of a purchase order; what was booked too much goes out by an adjustment"
-        " (POST /api/v1/inventory/adjust).",
+        "is the receipt of a purchase order; undo the receipt in the admin (Receipts), or take out what was booked"
+        " too much by an adjustment (POST /api/v1/inventory/adjust).",
     ),
     Kind.TRANSFER.value: (
         "belongs_to_transfer",

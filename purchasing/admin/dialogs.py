@@ -1,5 +1,6 @@
 """What the buying actions ask for before they call a service."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +10,12 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 from inventory.models import Product
 from purchasing.models import LEAD_TIME_DAYS_MAX, PurchaseOrder, PurchaseOrderLine, Vendor, VendorPrice
+from purchasing.services.orders import PurchaseItem
 from purchasing.services.receipts import Received
 from purchasing.services.vendors import NewPrice
 from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
@@ -79,7 +82,7 @@ class AddPriceDialog(VendorDialog):
             if quantity is None or price is None:
                 raise forms.ValidationError(f"“{part}” is not a quantity = price.")
             found.append((quantity, price))
-        return found
+        return found  # how large and how fine they may be, the service says
 
     def price(self) -> NewPrice:
         """As the service takes it."""
@@ -110,6 +113,68 @@ class PurchaseDialog(Dialog):
         more = f" and {len(self.lines) - 5} more lines" if len(self.lines) > 5 else ""
         total = money_text(self.order.total_amount)
         return f"{self.order} at {self.order.vendor}, {total}, into {self.order.warehouse.name}: {items}{more}."
+
+
+class LinesDialog(PurchaseDialog):
+    """What a draft asks for: other quantities, fewer lines, one more product."""
+
+    sku = forms.CharField(max_length=64, required=False, label="Add a product (SKU)", widget=UnfoldAdminTextInputWidget)
+    quantity = decimal_field(QUANTITY_PLACES, required=False, label="So many of it")
+    unit_cost = decimal_field(
+        MONEY_PLACES, required=False, label="At a unit cost of", help_text="Empty: the vendor's price."
+    )
+    asks_anew = forms.BooleanField(
+        required=False,
+        label="Every line at the vendor's price of today",
+        widget=UnfoldBooleanWidget,
+        help_text="Else the lines that are there keep their unit cost.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = []
+        for line in self.lines:
+            names.append(f"quantity_{line.product_id}")
+            self.fields[names[-1]] = decimal_field(
+                QUANTITY_PLACES,
+                label=f"{line.product.name} ({line.product.sku}) at {money_text(line.unit_cost)}",
+                required=False,
+                initial=plain(line.quantity),
+                help_text="0: off the order.",
+            )
+        self.order_fields(names)
+
+    def clean_sku(self) -> Product | None:
+        """The product with this SKU, if one is to be added."""
+        sku = self.cleaned_data["sku"].strip()
+        product = Product.objects.filter(sku=sku).first() if sku else None
+        if sku and product is None:
+            raise forms.ValidationError("There is no product with this SKU.")
+        return product
+
+    def clean(self) -> dict[str, Any]:
+        """A product to add has a quantity; a line that somebody took off meanwhile is not put back unseen."""
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("sku")) != bool(cleaned.get("quantity")) and not self.errors:
+            raise forms.ValidationError("To add a product enter its SKU and how many.")
+        here = {f"quantity_{line.product_id}" for line in self.lines}
+        gone = [name for name in self.data if re.fullmatch(r"quantity_\d+", name) and name not in here]
+        if gone:
+            raise forms.ValidationError("A line was taken off meanwhile. Nothing is changed; open the dialog again.")
+        return cleaned
+
+    def items(self) -> list[PurchaseItem]:
+        """All lines as they shall be; one that the dialog did not show stays as it is."""
+        given, found = self.cleaned_data, []
+        for line in self.lines:
+            name = f"quantity_{line.product_id}"
+            quantity = (given.get(name) or ZERO) if name in self.data else line.quantity
+            if quantity > 0:
+                cost = None if given["asks_anew"] else line.unit_cost
+                found.append(PurchaseItem(line.product_id, quantity, cost))
+        if given["sku"]:
+            found.append(PurchaseItem(given["sku"].pk, given["quantity"], given["unit_cost"]))
+        return found
 
 
 class ReasonDialog(PurchaseDialog):
@@ -146,8 +211,15 @@ class ReceiveDialog(PurchaseDialog):
         return [Received(product_id, quantity) for product_id, quantity in given.items() if quantity > 0]
 
     def clean(self) -> dict[str, Any]:
-        """At least something."""
+        """At least something, and nothing of a line that somebody received in the meantime."""
         cleaned = super().clean() or {}
+        for line in self.lines:
+            typed = str(self.data.get(self.add_prefix(f"quantity_{line.product_id}"), "")).strip()
+            if line.product_id not in self.open and typed and parse_decimal(typed) != ZERO:
+                raise forms.ValidationError(
+                    f"{line.product.name} ({line.product.sku}) came in meanwhile: nothing of it is open any more. "
+                    "Nothing was booked; look at what is left and enter it again."
+                )
         if self.open and not self.errors and not self.received():
             raise forms.ValidationError("Enter a quantity for at least one product.")
         return cleaned

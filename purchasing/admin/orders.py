@@ -18,13 +18,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.capabilities import PURCHASING_RECEIVE, PURCHASING_WRITE
 from inventory.models import StockMovement
-from purchasing.admin.dialogs import ZERO, PurchaseDialog, ReasonDialog, ReceiveDialog
+from purchasing.admin.dialogs import ZERO, LinesDialog, PurchaseDialog, ReasonDialog, ReceiveDialog
 from purchasing.admin.vendors import may
 from purchasing.documents import purchase_order
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
 from purchasing.services import orders, receipts
 from purchasing.services.orders import PurchaseItem
-from purchasing.states import CAN_CANCEL, CAN_CLOSE, CAN_RECEIVE, CAN_SEND, PurchaseStatus
+from purchasing.states import CAN_CANCEL, CAN_CHANGE, CAN_CLOSE, CAN_RECEIVE, CAN_SEND, PurchaseStatus
 from workbox.core.admin import (
     AttentionFilter,
     CappedPaginator,
@@ -113,7 +113,7 @@ class PurchaseForm(forms.ModelForm):
 
 @admin.register(PurchaseOrder)
 class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
-    """What we buy: found by number, vendor, reference or SKU; moved on by dialogs; never edited, never deleted."""
+    """What we buy: found by number, vendor, reference or SKU; changed and moved on by dialogs, never deleted."""
 
     form = PurchaseForm
     paginator = CappedPaginator
@@ -148,7 +148,7 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     ]  # fmt: skip
     change_form_outer_after_template = "admin/panels/purchase_order.html"
     papers = {"order": Paper("Purchase order", purchase_order)}
-    actions_detail = ["send", "receive", "close", "cancel"]
+    actions_detail = ["send", "receive", "lines", "close", "cancel"]
 
     # ---- list ----
     def get_queryset(self, request: HttpRequest) -> QuerySet[PurchaseOrder]:
@@ -194,7 +194,7 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
         return self.has_write_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Never on the form: an order moves on by its steps (a draft is edited over the API, or cancelled)."""
+        """Never on the form: the lines of a draft are changed by a dialog, an order moves on by its steps."""
         return False
 
     def has_write_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -254,7 +254,9 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
         """Only the steps the order's status allows."""
         order = self.get_object(request, str(object_id))
         status = order.status if order else ""
-        steps = {"send": CAN_SEND, "receive": CAN_RECEIVE, "close": CAN_CLOSE, "cancel": CAN_CANCEL}
+        steps = {
+            "send": CAN_SEND, "receive": CAN_RECEIVE, "lines": CAN_CHANGE, "close": CAN_CLOSE, "cancel": CAN_CANCEL,
+        }  # fmt: skip
         return [one for one in super().get_actions_detail(request, object_id) if status in steps[one.path]]
 
     # ---- steps ----
@@ -277,6 +279,15 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
         receipts.receive_purchase_order(order_id, came or None)
         units = quantity_text(sum((one.quantity for one in came), ZERO))
         return f"{form.order}: {units} units received into {form.order.warehouse.name}."
+
+    @service_dialog(
+        "Change lines", form=LinesDialog, submit="Change the draft", permission="write", icon="edit_note",
+        description="A draft is changed until it is sent.",
+    )  # fmt: skip
+    def lines(self, request: HttpRequest, form: LinesDialog, order_id: int) -> str:
+        """The draft asks for something else."""
+        order = orders.change_purchase_order(order_id, {}, items=form.items())
+        return f"{order} is changed: {money_text(order.total_amount)}."
 
     @service_dialog(
         "Close short", form=ReasonDialog, submit="Close it short", permission="write", icon="done_all",

@@ -14,13 +14,12 @@ from purchasing.models import LEAD_TIME_DAYS_MAX, NAME_LENGTH, VendorPrice
 from purchasing.offers import Offer
 from purchasing.services.orders import LINES_MAX, PurchaseItem
 from purchasing.services.receipts import Received
-from purchasing.services.vendors import NewPrice
+from purchasing.services.vendors import BREAKS_MAX, NewPrice
 from workbox.core.errors import Invalid
 from workbox.core.reading import Fields, canonical
 
 LINE_ALIASES = {"product_id": ("inventory_id",), "unit_cost": ("unit_price",)}
 CODE_LENGTH = 64
-BREAKS_MAX = 20
 ONE = Decimal(1)
 ZERO = Decimal(0)
 _TEXTS = (("name", NAME_LENGTH), ("contact_email", 254), ("contact_phone", 60), ("address", 300), ("notes", 500))

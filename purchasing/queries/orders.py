@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet
 
 from inventory.models import StockMovement
 from inventory.queries import Difference, movement_rows
@@ -164,32 +164,12 @@ class Incoming:
     warehouse_id: int
 
 
-def _open_lines(product_ids: Iterable[int] | None, *, include_drafts: bool) -> QuerySet[PurchaseOrderLine]:
-    statuses = sorted(ON_ORDER | {PurchaseStatus.DRAFT} if include_drafts else ON_ORDER)
-    found = PurchaseOrderLine.objects.filter(order__status__in=statuses, received_quantity__lt=F("quantity"))
-    return found if product_ids is None else found.filter(product_id__in=set(product_ids))
-
-
-def on_order(product_ids: Iterable[int] | None = None, *, include_drafts: bool = False) -> dict[int, Decimal]:
-    """Product id → how much vendors still owe us of it; products without any are left out.
-
-    What was sent counts, whole or partly received; with `include_drafts` also what is about to be sent, so that
-    replenishment does not suggest it twice. `product_ids` None: all products.
-    """
-    rows = (
-        _open_lines(product_ids, include_drafts=include_drafts)
-        .order_by()
-        .values_list("product_id")
-        .annotate(open=Sum(F("quantity") - F("received_quantity")))
-    )
-    return {product_id: as_quantity(quantity) for product_id, quantity in rows}
-
-
 def incoming(product_ids: Iterable[int] | None = None) -> list[Incoming]:
     """What is to come, the next first, then what has no date; overdue orders keep the date they missed."""
-    rows = _open_lines(product_ids, include_drafts=False).order_by(
-        F("order__expected_on").asc(nulls_last=True), "order_id", "id"
-    )
+    rows = PurchaseOrderLine.objects.filter(order__status__in=sorted(ON_ORDER), received_quantity__lt=F("quantity"))
+    if product_ids is not None:
+        rows = rows.filter(product_id__in=set(product_ids))
+    rows = rows.order_by(F("order__expected_on").asc(nulls_last=True), "order_id", "id")
     return [
         Incoming(
             product_id=line.product_id,
@@ -231,7 +211,7 @@ _CHECKS: tuple[tuple[str, str], ...] = (
     ),
     (
         "nothing came in on a purchase order that is a draft, sent or cancelled",
-        "SELECT 'purchase order', o.id, l.product_id, l.received_quantity, 0 FROM purchasing_purchaseorder o"  # noqa: S608
+        "SELECT 'purchase order', o.id, l.product_id, l.received_quantity, 0 FROM purchasing_purchaseorder o"  # noqa: S608  (our names)
         " JOIN purchasing_purchaseorderline l ON l.order_id = o.id"
         f" WHERE o.status IN ({_NOTHING_CAME}) AND l.received_quantity <> 0",
     ),

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from statistics import mean, stdev
+from math import sqrt
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, DurationField, ExpressionWrapper, F, FloatField, Q, QuerySet, Sum
+from django.db.models.functions import Cast
 
-from inventory.models import StockMovement
 from purchasing.models import Receipt, Vendor, VendorPrice
 from purchasing.offers import Offer, Terms, compare, work_out
 
@@ -127,7 +127,8 @@ def compare_vendors(product_id: int, *, quantity: Decimal) -> list[Offer]:
 MEASURED_FROM_RECEIPTS = 5  # fewer say more about luck than about the vendor
 LOOK_BACK_DAYS = 730
 QUOTED_SPREAD = Decimal("0.3")  # of the quoted days, as long as nothing was measured
-_DAY_SECONDS = Decimal(86400)
+_DAY_SECONDS = 86400
+_DAY = 86400e6  # in microseconds, as the databases tell a time between two moments
 _HUNDREDTH = Decimal("0.01")
 
 
@@ -154,44 +155,34 @@ class LeadTime:
         return self.mean_days if self.is_measured else None
 
 
-def _lead_time(quoted_days: int, days: Sequence[Decimal]) -> LeadTime:
-    if len(days) < MEASURED_FROM_RECEIPTS:
+def _lead_time(quoted_days: int, taken: "_Taken") -> LeadTime:
+    if taken.receipts < MEASURED_FROM_RECEIPTS:
         quoted = Decimal(quoted_days)
-        return LeadTime(quoted_days, len(days), quoted, quoted * QUOTED_SPREAD)
-    return LeadTime(
-        quoted_days, len(days), Decimal(mean(days)).quantize(_HUNDREDTH), Decimal(stdev(days)).quantize(_HUNDREDTH)
-    )
+        return LeadTime(quoted_days, taken.receipts, quoted, quoted * QUOTED_SPREAD)
+    mean_days, sd_days = (Decimal(repr(one)).quantize(_HUNDREDTH) for one in (taken.mean_days, taken.sd_days))
+    return LeadTime(quoted_days, taken.receipts, mean_days, sd_days)
 
 
 def lead_times(wanted: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int], LeadTime]:
-    """(vendor, product) → lead time for (vendor id, product id, quoted days), in two statements.
+    """(vendor, product) → lead time for (vendor id, product id, quoted days), in two statements at most.
 
     The product's own receipts decide; when they are too few, the vendor's; when those are too few, what is quoted.
     """
-    days = _days_of_receipts({vendor_id for vendor_id, _, _ in wanted})
-    of_product = _products_of(days)
-    mine: dict[int, list[Decimal]] = {}
-    own: dict[tuple[int, int], list[Decimal]] = {}
-    for one in days:
-        mine.setdefault(one.vendor_id, []).append(one.days)
-        for product_id in of_product[one.operation_id]:
-            own.setdefault((one.vendor_id, product_id), []).append(one.days)
+    mine = _taken_by(vendor_id for vendor_id, _, _ in wanted)
+    own = _taken_for(mine, {product_id for _, product_id, _ in wanted}) if mine else {}
     found = {}
     for vendor_id, product_id, quoted in wanted:
-        times = own.get((vendor_id, product_id), [])
-        is_enough = len(times) >= MEASURED_FROM_RECEIPTS
-        found[vendor_id, product_id] = _lead_time(quoted, times if is_enough else mine.get(vendor_id, []))
+        times = own.get((vendor_id, product_id), NEVER)
+        is_enough = times.receipts >= MEASURED_FROM_RECEIPTS
+        found[vendor_id, product_id] = _lead_time(quoted, times if is_enough else mine.get(vendor_id, NEVER))
     return found
 
 
 def vendor_lead_times(vendor_ids: Iterable[int]) -> dict[int, LeadTime]:
     """Vendor id → lead time over all its receipts of the last two years, in two statements."""
     vendors = dict(Vendor.objects.filter(id__in=set(vendor_ids)).values_list("id", "quoted_lead_time_days"))
-    days = _days_of_receipts(vendors)
-    return {
-        vendor_id: _lead_time(quoted, [one.days for one in days if one.vendor_id == vendor_id])
-        for vendor_id, quoted in vendors.items()
-    }
+    taken = _taken_by(vendors)
+    return {vendor_id: _lead_time(quoted, taken.get(vendor_id, NEVER)) for vendor_id, quoted in vendors.items()}
 
 
 def lead_time_body(found: LeadTime) -> dict[str, Any]:
@@ -210,15 +201,14 @@ def vendor_lead_time_report(vendor_id: int) -> dict[str, Any] | None:
     vendor = Vendor.objects.filter(pk=vendor_id).first()
     if vendor is None:
         return None
-    days = _days_of_receipts([vendor_id])
-    overall = _lead_time(vendor.quoted_lead_time_days, [one.days for one in days])
-    of_product = _products_of(days)
+    overall = _lead_time(vendor.quoted_lead_time_days, _taken_by([vendor_id]).get(vendor_id, NEVER))
     quoted = {
         product_id: (sku, name, lead_time)
         for product_id, sku, name, lead_time in VendorPrice.objects.filter(vendor_id=vendor_id, is_current=True)
         .order_by("product__name", "product_id")
         .values_list("product_id", "product__sku", "product__name", "lead_time_days")
     }
+    taken = _taken_for([vendor_id], quoted)
     return {
         "vendor_id": vendor_id,
         **lead_time_body(overall),
@@ -227,9 +217,7 @@ def vendor_lead_time_report(vendor_id: int) -> dict[str, Any] | None:
                 "product_id": product_id,
                 "sku": sku,
                 "name": name,
-                **lead_time_body(
-                    _lead_time(lead_time, [one.days for one in days if product_id in of_product[one.operation_id]])
-                ),
+                **lead_time_body(_lead_time(lead_time, taken.get((vendor_id, product_id), NEVER))),
             }
             for product_id, (sku, name, lead_time) in quoted.items()
         ],
@@ -238,32 +226,46 @@ def vendor_lead_time_report(vendor_id: int) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    vendor_id: int
-    operation_id: int
-    days: Decimal
+    """How long receipts took: their number, and mean and standard deviation of the days."""
+
+    receipts: int
+    mean_days: float
+    sd_days: float
 
 
-def _days_of_receipts(vendor_ids: Iterable[int]) -> list[_Taken]:
-    rows = Receipt.objects.filter(
-        order__vendor_id__in=set(vendor_ids),
+NEVER = _Taken(0, 0.0, 0.0)
+
+
+def _that_tell() -> Q:
+    """Receipts of the last two years that tell something of the vendor: not those that were a mistake."""
+    return Q(
         order__sent_at__isnull=False,
-        operation__reversed_by__isnull=True,  # a receipt that was a mistake tells nothing of the vendor
+        operation__reversed_by__isnull=True,
         received_at__gte=datetime.now(UTC) - timedelta(days=LOOK_BACK_DAYS),
     )
-    return [
-        _Taken(vendor_id, operation_id, Decimal((received_at - sent_at).total_seconds()) / _DAY_SECONDS)
-        for vendor_id, operation_id, sent_at, received_at in rows.order_by("id").values_list(
-            "order__vendor_id", "operation_id", "order__sent_at", "received_at"
-        )
-        if sent_at is not None
-    ]
 
 
-def _products_of(taken: Sequence[_Taken]) -> dict[int, set[int]]:
-    """Operation id → the products that came with it."""
-    found: dict[int, set[int]] = {one.operation_id: set() for one in taken}
-    if found:
-        rows = StockMovement.objects.filter(operation_id__in=found).order_by()
-        for operation_id, product_id in rows.values_list("operation_id", "product_id"):
-            found[operation_id].add(product_id)
-    return found
+def _taken_by(vendor_ids: Iterable[int]) -> dict[int, _Taken]:
+    """Per vendor, over all its receipts."""
+    took = Cast(ExpressionWrapper(F("received_at") - F("order__sent_at"), DurationField()), FloatField()) / _DAY
+    rows = Receipt.objects.filter(_that_tell(), order__vendor_id__in=set(vendor_ids)).order_by()
+    grouped = rows.values_list("order__vendor_id").annotate(count=Count("id"), days=Sum(took), squares=Sum(took * took))
+    return {vendor_id: _taken(count, days, squares) for vendor_id, count, days, squares in grouped}
+
+
+def _taken(count: int, days: float, squares: float) -> _Taken:
+    variance = (squares - days * days / count) / (count - 1) if count > 1 else 0.0
+    return _Taken(count, days / count, sqrt(max(variance, 0.0)))
+
+
+def _taken_for(vendor_ids: Iterable[int], product_ids: Iterable[int]) -> dict[tuple[int, int], _Taken]:
+    """Per vendor and product, over the receipts that brought it; one in two lines is one receipt."""
+    receipts = Receipt.objects.filter(_that_tell(), order__vendor_id__in=set(vendor_ids))
+    rows = receipts.filter(operation__movements__product_id__in=set(product_ids)).order_by().distinct()
+    days: dict[tuple[int, int], list[float]] = {}
+    for vendor_id, product_id, _, sent_at, received_at in rows.values_list(
+        "order__vendor_id", "operation__movements__product_id", "id", "order__sent_at", "received_at"
+    ):
+        if sent_at is not None:
+            days.setdefault((vendor_id, product_id), []).append((received_at - sent_at).total_seconds() / _DAY_SECONDS)
+    return {key: _taken(len(one), sum(one), sum(day * day for day in one)) for key, one in days.items()}

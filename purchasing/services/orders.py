@@ -133,9 +133,14 @@ def close_short(order_id: int, *, reason: str = "") -> PurchaseOrder:
         order_id, allowed=CAN_CLOSE, step="closed short", hint="Only partially received orders are closed short."
     )
     order.closed_at = datetime.now(UTC)
-    last = Receipt.objects.filter(order_id=order_id).order_by("-received_at").first()
-    order.received_at = last.received_at if last else order.closed_at
+    order.received_at = last_received_at(order_id) or order.closed_at
     return move(order, PurchaseStatus.RECEIVED, "closed_at", "received_at", reason=reason, closed_short=True)
+
+
+def last_received_at(order_id: int) -> datetime | None:
+    """When the last of what came in and stayed did; a receipt that was undone tells nothing."""
+    stayed = Receipt.objects.filter(order_id=order_id, operation__reversed_by__isnull=True)
+    return stayed.order_by("-received_at").values_list("received_at", flat=True).first()
 
 
 # ---- the order's row -------------------------------------------------------------------------------------------------

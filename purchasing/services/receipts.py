@@ -13,7 +13,7 @@ from inventory.services import ledger
 from inventory.services.ledger import Movement
 from purchasing.errors import Excess, IllegalPurchaseStep, OverReceipt, ReceiptUnknown
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt
-from purchasing.services.orders import LINES_MAX, claim, move
+from purchasing.services.orders import LINES_MAX, claim, last_received_at, move
 from purchasing.states import CAN_RECEIVE, CAN_UNDO_RECEIPT, PurchaseStatus
 from workbox.core import context, walls
 from workbox.core.db import transactional
@@ -79,12 +79,12 @@ def receive_purchase_order(
     receipt = Receipt.objects.create(
         order=order, operation_id=posted.operation_id, received_by_id=actor, received_at=moment
     )
-    is_complete = all(line.received_quantity >= line.quantity for line in lines)
-    if is_complete:
+    status = _status_of(lines)
+    if status == PurchaseStatus.RECEIVED:
         order.received_at = moment
     move(
         order,
-        PurchaseStatus.RECEIVED if is_complete else PurchaseStatus.PARTIALLY_RECEIVED,
+        status,
         "received_at",
         receipt_id=receipt.pk,
         received=[
@@ -103,8 +103,9 @@ def receive_purchase_order(
 def undo_receipt(receipt_id: int, *, reason: str, actor_id: int | None = None) -> PurchaseOrder:
     """A receipt was a mistake: a counter-operation takes its goods out again, and the order waits for them as before.
 
-    Possible once. Raises ReceiptUnknown, AlreadyReversed, IllegalPurchaseStep when the order was closed short since,
-    Invalid without a reason, InsufficientStock when what came in is promised or gone.
+    Where more came in than was ordered, what is left may be all of it: then the order stays received. Possible once.
+    Raises ReceiptUnknown, AlreadyReversed, IllegalPurchaseStep when the order was closed short since, Invalid without a
+    reason, InsufficientStock when what came in is promised or gone.
     """
     if not reason.strip():
         raise Invalid("Say why: undoing a receipt needs a reason.", fields={"reason": ["this field is required"]})
@@ -134,11 +135,11 @@ def undo_receipt(receipt_id: int, *, reason: str, actor_id: int | None = None) -
     for product_id, _, quantity, _, _ in rows:
         lines[product_id].received_quantity -= quantity
     PurchaseOrderLine.objects.bulk_update(lines.values(), ["received_quantity"])
-    order.received_at = None
-    came = any(line.received_quantity > 0 for line in lines.values())
+    status = _status_of(list(lines.values()))
+    order.received_at = last_received_at(order.pk) if status == PurchaseStatus.RECEIVED else None
     return move(
         order,
-        PurchaseStatus.PARTIALLY_RECEIVED if came else PurchaseStatus.SENT,
+        status,
         "received_at",
         receipt_id=receipt.pk,
         given_back=[
@@ -146,6 +147,14 @@ def undo_receipt(receipt_id: int, *, reason: str, actor_id: int | None = None) -
             for product_id, _, quantity, _, _ in rows
         ],
     )
+
+
+def _status_of(lines: Sequence[PurchaseOrderLine]) -> PurchaseStatus:
+    """What an order that was sent is, by what came in of its lines."""
+    if all(line.received_quantity >= line.quantity for line in lines):
+        return PurchaseStatus.RECEIVED
+    came = any(line.received_quantity > 0 for line in lines)
+    return PurchaseStatus.PARTIALLY_RECEIVED if came else PurchaseStatus.SENT
 
 
 def _everything_open(lines: Sequence[PurchaseOrderLine]) -> list[Received]:

@@ -10,14 +10,16 @@ from django.db import IntegrityError, transaction
 
 from inventory.errors import ProductUnknown
 from inventory.services.ledger import check_quantity
-from inventory.services.levels import read_shelf
+from inventory.services.levels import ShelfProduct, read_shelf
 from purchasing.errors import VendorUnknown
 from purchasing.models import NAME_KEY_LENGTH, PriceBreak, Vendor, VendorPrice
 from workbox.core.db import transactional
 from workbox.core.errors import Invalid, RuleViolation
+from workbox.core.numbers import MONEY_MAX, MONEY_PLACES, has_places
 
 ONE = Decimal(1)
 ZERO = Decimal(0)
+BREAKS_MAX = 20
 EDITABLE = frozenset(
     {"name", "contact_email", "contact_phone", "address", "quoted_lead_time_days", "notes", "is_active"}
 )
@@ -146,17 +148,36 @@ def _check_price(new: NewPrice) -> None:
         )
     if not product.is_stocked:
         raise RuleViolation(f"{product.name} ({product.sku}) is a charge; no stock is kept of it.", code="not_stocked")
+    faults = terms_faults(new, product)
+    for name, message in faults.items():
+        raise Invalid(f"{name} {message}.", fields={one: [text] for one, text in faults.items()})
+
+
+def terms_faults(new: NewPrice, product: ShelfProduct) -> dict[str, str]:
+    """What is wrong with the numbers of a price, by field; also for who only looks whether it could be added."""
     amounts = {"unit_price": new.unit_price, "shipping_cost": new.shipping_cost}
     amounts |= {f"price_breaks.{index}.unit_price": amount for index, (_, amount) in enumerate(new.breaks)}
     quantities = {"minimum_order_quantity": new.minimum_order_quantity, "pack_quantity": new.pack_quantity}
     quantities |= {f"price_breaks.{index}.from_quantity": one for index, (one, _) in enumerate(new.breaks)}
+    found: dict[str, str] = {}
     for name, amount in amounts.items():
         if amount < 0:
-            raise Invalid(f"{name} may not be negative.", fields={name: ["may not be negative"]})
+            found[name] = "may not be negative"
+        elif amount > MONEY_MAX:
+            found[name] = f"may be at most {MONEY_MAX}"
+        elif not has_places(amount, MONEY_PLACES):
+            found[name] = f"may have at most {MONEY_PLACES} decimal places"
     for name, quantity in quantities.items():
         if quantity <= 0:
-            raise Invalid(f"{name} must be above zero.", fields={name: ["must be above zero"]})
-        check_quantity(quantity, product, name=name)
+            found[name] = "must be above zero"
+            continue
+        try:
+            check_quantity(quantity, product, name=name)
+        except Invalid as error:
+            found |= {one: messages[0] for one, messages in error.fields.items()}
     starts = [quantity for quantity, _ in new.breaks]
-    if len(set(starts)) != len(starts):
-        raise Invalid("Two price breaks begin at one quantity.", fields={"price_breaks": ["begin at one quantity"]})
+    if len(starts) > BREAKS_MAX:
+        found["price_breaks"] = f"may be at most {BREAKS_MAX}"
+    elif len(set(starts)) != len(starts):
+        found["price_breaks"] = "begin twice at one quantity"
+    return found

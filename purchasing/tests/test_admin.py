@@ -109,3 +109,72 @@ def test_a_vendor_is_retired_and_restored(browser: Callable[[str], Client], make
     act(manager, "vendor", "restore", vendor.pk)
     assert Vendor.objects.get().is_active
     assert act(browser("clerk"), "vendor", "retire", vendor.pk).status_code == 403
+
+
+def test_a_price_break_beyond_all_bounds_is_explained(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], make_vendor: Callable[..., Vendor]
+) -> None:
+    make_product("Lamp", sku="LAMP")
+    price = {
+        "sku": "LAMP", "unit_price": "4.50", "minimum_order_quantity": "1", "pack_quantity": "1", "shipping_cost": "0",
+        "shipping_basis": "line",
+    }  # fmt: skip
+    for breaks, told in (
+        ("1e25 = 4", "may be at most"),
+        ("1.5 = 4", "must be a whole number"),
+        ("5 = 1e25", "at most"),
+    ):
+        page = act(browser("manager"), "vendor", "add_price", make_vendor(breaks).pk, **price, price_breaks=breaks)
+        assert (page.status_code, told in page.content.decode()) == (200, True), breaks
+    assert not VendorPrice.objects.exists()
+
+
+def test_a_quantity_of_a_line_that_was_received_meanwhile_is_refused_and_nothing_is_booked(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], main: Warehouse
+) -> None:
+    lamp, rug, clerk = make_product("Lamp", sku="LAMP"), make_product("Rug", sku="RUG"), browser("clerk")
+    items = [PurchaseItem(lamp.pk, D(5), D(2)), PurchaseItem(rug.pk, D(3), D(2))]
+    order = create_purchase_order(create_vendor({"name": "Mill"}).pk, items, warehouse_id=main.pk)
+    send_purchase_order(order.pk)
+    receive_purchase_order(order.pk, [Received(lamp.pk, D(5))])  # somebody else, while the dialog was open
+    typed = {f"quantity_{lamp.pk}": "5", f"quantity_{rug.pk}": "3"}
+    page = act(clerk, "purchaseorder", "receive", order.pk, **typed).content.decode()
+    assert "Lamp (LAMP) came in meanwhile" in page
+    assert Receipt.objects.count() == 1
+    act(clerk, "purchaseorder", "receive", order.pk, **typed | {f"quantity_{lamp.pk}": "0"})
+    order.refresh_from_db()
+    assert order.status == "received"
+
+
+def test_the_lines_of_a_draft_are_changed_taken_off_and_added_until_it_is_sent(
+    browser: Callable[[str], Client], make_product: Callable[..., Product], make_vendor: Callable[..., Vendor]
+) -> None:
+    lamp, rug, mug = (make_product(name, sku=name.upper()) for name in ("Lamp", "Rug", "Mug"))
+    vendor = make_vendor(prices={lamp.pk: "3", mug.pk: "7"})
+    order = create_purchase_order(vendor.pk, [PurchaseItem(lamp.pk, D(5), D(2)), PurchaseItem(rug.pk, D(3), D(2))])
+    manager, field = browser("manager"), f"quantity_{lamp.pk}"
+    typed = {field: "8", f"quantity_{rug.pk}": "0"}
+
+    def lines() -> list[tuple[str, D, D]]:
+        return list(order.lines.values_list("product__sku", "quantity", "unit_cost"))
+
+    shown = manager.get(reverse("admin:purchasing_purchaseorder_lines", args=[order.pk])).content.decode()
+    assert [words for words in ("Lamp (LAMP) at 2.00", "Rug (RUG) at 2.00") if words not in shown] == []
+    assert act(browser("clerk"), "purchaseorder", "lines", order.pk, **typed).status_code == 403
+    for wrong, told in (
+        ({"sku": "NOPE", "quantity": "1"}, "There is no product with this SKU."),
+        ({"sku": "MUG"}, "enter its SKU and how many"),
+        ({"sku": "LAMP", "quantity": "1"}, "is named twice"),
+        ({field: "1.5"}, "must be a whole number"),
+        ({field: "0"}, "needs at least one line"),
+        ({"quantity_987654321": "1"}, "was taken off meanwhile"),
+    ):
+        assert told in act(manager, "purchaseorder", "lines", order.pk, **typed | wrong).content.decode(), wrong
+    assert lines() == [("LAMP", 5, 2), ("RUG", 3, 2)]
+    act(manager, "purchaseorder", "lines", order.pk, **typed, sku="MUG", quantity="4")
+    assert lines() == [("LAMP", 8, 2), ("MUG", 4, 7)]
+    act(manager, "purchaseorder", "lines", order.pk, **{field: "8"}, asks_anew="on")
+    assert lines() == [("LAMP", 8, 3), ("MUG", 4, 7)]  # a line that the dialog did not show stays
+    act(manager, "purchaseorder", "send", order.pk)
+    late = act(manager, "purchaseorder", "lines", order.pk, **{field: "1"}).content.decode()
+    assert "Only drafts are edited." in late

@@ -15,8 +15,9 @@ from django.core.management import call_command
 from inventory.models import Barcode, Product, ProductStock, StockLevel, StockMovement, StockOperation, Warehouse
 from inventory.services import ledger
 from purchasing.models import PurchaseOrder, PurchaseOrderLine, Receipt, Vendor
-from purchasing.queries import incoming, on_order, purchase_differences
-from purchasing.services.orders import PurchaseItem, create_purchase_order, send_purchase_order
+from purchasing.queries import incoming, purchase_differences
+from purchasing.services.orders import PurchaseItem, close_short, create_purchase_order, send_purchase_order
+from purchasing.services.receipts import Received, receive_purchase_order, undo_receipt
 from purchasing.tasks import verify_purchases
 from tests.client import Api
 from workbox.core.errors import RuleViolation
@@ -24,6 +25,17 @@ from workbox.core.models import Event
 
 pytestmark = pytest.mark.django_db
 D = Decimal
+
+
+def on_order(product_ids: list[int] | None = None, *, include_drafts: bool = False) -> dict[int, Decimal]:
+    """What is open on the lines, counted by the test itself."""
+    statuses = {"sent", "partially_received"} | ({"draft"} if include_drafts else set())
+    found: dict[int, Decimal] = {}
+    for line in PurchaseOrderLine.objects.filter(order__status__in=statuses):
+        open_ = line.quantity - line.received_quantity
+        if open_ > 0 and (product_ids is None or line.product_id in product_ids):
+            found[line.product_id] = found.get(line.product_id, D(0)) + open_
+    return found
 
 
 @pytest.fixture
@@ -343,3 +355,32 @@ def test_the_command_names_what_differs(manager: Api, vendor: Vendor, lamp: Prod
     PurchaseOrder.objects.update(total_amount=1)
     assert (run()["clean"], run()["count"]) == (False, 1)
     assert StockLevel.objects.get(product=lamp).on_hand == 2
+
+
+# ---- receipts that were a mistake ------------------------------------------------------------------------------------
+def test_what_is_left_after_an_undone_over_receipt_decides_the_status(
+    settings: Any, manager: Api, vendor: Vendor, lamp: Product
+) -> None:
+    settings.WORKBOX_OVER_RECEIPT_PERCENT = 50
+    order = create_purchase_order(vendor.pk, [PurchaseItem(lamp.pk, D(10))])
+    send_purchase_order(order.pk)
+    first, second = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    small = receive_purchase_order(order.pk, [Received(lamp.pk, D(4))], received_at=first)
+    large = receive_purchase_order(order.pk, [Received(lamp.pk, D(10))], received_at=second)
+    undo_receipt(small.pk, reason="Wrong pallet")
+    order.refresh_from_db()
+    assert (order.status, order.received_at) == ("received", second)
+    assert list(purchase_differences()) == []
+    undo_receipt(large.pk, reason="That one, too")
+    order.refresh_from_db()
+    assert (order.status, order.received_at) == ("sent", None)
+
+
+def test_an_order_closed_short_was_received_when_the_last_of_what_stayed_came(vendor: Vendor, lamp: Product) -> None:
+    order = create_purchase_order(vendor.pk, [PurchaseItem(lamp.pk, D(10))])
+    send_purchase_order(order.pk)
+    first, second = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    receive_purchase_order(order.pk, [Received(lamp.pk, D(4))], received_at=first)
+    wrong = receive_purchase_order(order.pk, [Received(lamp.pk, D(1))], received_at=second)
+    undo_receipt(wrong.pk, reason="Wrong pallet")
+    assert close_short(order.pk).received_at == first

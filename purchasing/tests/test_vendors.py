@@ -196,3 +196,38 @@ def test_a_receipt_in_two_parts_counts_twice(
     receive_purchase_order(order.pk, [Received(lamp.pk, D(1))], received_at=now - timedelta(days=2))
     receive_purchase_order(order.pk, received_at=now)
     assert vendor_lead_times([vendor.pk])[vendor.pk].receipts == 2
+
+
+def test_a_product_in_two_lines_of_a_receipt_took_one_time(
+    make_vendor: Callable[..., Vendor], make_product: Callable[..., Product], manager: Api
+) -> None:
+    lamp, rug = make_product("Lamp"), make_product("Rug")
+    vendor = make_vendor(prices={lamp.pk: "5", rug.pk: "9"})
+    order = create_purchase_order(vendor.pk, [PurchaseItem(lamp.pk, D(4)), PurchaseItem(rug.pk, D(1))])
+    now = datetime.now(UTC)
+    send_purchase_order(order.pk, sent_at=now - timedelta(days=6))
+    came = [Received(lamp.pk, D(1), D(5)), Received(lamp.pk, D(1), D(6)), Received(rug.pk, D(1))]
+    receive_purchase_order(order.pk, came, received_at=now)
+    report = manager("GET", f"vendors/{vendor.pk}/lead-times").json()
+    assert [(row["name"], row["receipts"]) for row in report["products"]] == [("Lamp", 1), ("Rug", 1)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"unit_price": D(10**12)}, "unit_price"),
+        ({"breaks": [(D("1e25"), D(1))]}, "price_breaks.0.from_quantity"),
+        ({"breaks": [(D(5), D("1e25"))]}, "price_breaks.0.unit_price"),
+        ({"breaks": [(D(5), D("0.00001"))]}, "price_breaks.0.unit_price"),
+        ({"breaks": [(D("1.5"), D(1))]}, "price_breaks.0.from_quantity"),
+        ({"breaks": [(D(one), D(1)) for one in range(1, 22)]}, "price_breaks"),
+        ({"pack_quantity": D("0.5")}, "pack_quantity"),
+    ],
+)
+def test_numbers_of_a_price_that_make_no_sense_are_named(
+    wrong: dict[str, Any], field: str, make_vendor: Callable[..., Vendor], make_product: Callable[..., Product]
+) -> None:
+    price = NewPrice(make_product("Lamp").pk, **{"unit_price": D(5)} | wrong)
+    with pytest.raises(Invalid) as refused:
+        vendors.add_price(make_vendor().pk, price)
+    assert list(refused.value.fields) == [field]

@@ -68,7 +68,7 @@ class Board:
         else:
             self.stir()
         if self._drawing is None:
-            self._drawing = asyncio.get_running_loop().create_task(self._keep_drawing())
+            self._begin()
 
     def exit(self, socket: BoardSocket) -> None:
         """The socket gets no more pictures; with the last one the drawing ends."""
@@ -77,6 +77,19 @@ class Board:
             self._drawing.cancel()
             self._drawing = None
             self._picture = None  # nobody hears of changes from here on
+
+    def _begin(self) -> None:
+        self._drawing = asyncio.get_running_loop().create_task(self._keep_drawing())
+        self._drawing.add_done_callback(self._drawing_ended)
+
+    def _drawing_ended(self, task: asyncio.Task[None]) -> None:
+        """A picture that could not be drawn is logged as the fault it is; those who look get the next one still."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("board_not_drawn", exc_info=error)
+        self._drawing = None
+        if self._sockets:
+            self._begin()
 
     async def _keep_drawing(self) -> None:
         while True:

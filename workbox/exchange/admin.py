@@ -235,8 +235,8 @@ class ImportAdmin(NumberSearch, ServiceAdmin):
     @service_dialog(
         "Reverse", form=TakeBackDialog, submit="Take it back", permission="import", icon="undo",
         variant=ActionVariant.DANGER,
-        description="Fields get their old values, what was new is retired, the stock operation is reversed. Rows that "
-        "changed since are left alone and named.",
+        description="Fields get their old values, what was new is retired, and the stock operation is reversed as a "
+        "whole. Rows whose fields changed since keep them and are named; their stock goes back with the others'.",
     )  # fmt: skip
     def take_back(self, request: HttpRequest, form: TakeBackDialog, import_id: int) -> str:
         """What was written is taken back."""

@@ -57,6 +57,7 @@ def set_mapping(import_id: int, mapping: Mapping[str, Any], *, user_id: int | No
     Fields that are not named keep their column. Raises ImportUnknown, WrongStep, Invalid.
     """
     found = _free(import_id, {State.UPLOADED, State.READY, State.REFUSED})
+    _check_file(found)
     names, faults = KINDS[found.what]().names(), {}
     for name, column in mapping.items():
         if name not in names:
@@ -126,6 +127,7 @@ def run_preview(job: Job, progress: Progress) -> Outcome:
 
 
 def _planned(found: Import, progress: Progress) -> Iterator[Planned]:
+    _check_file(found)
     kind = KINDS[found.what]()
     missing = [name for name in kind.required if name not in found.mapping]
     if missing:
@@ -136,6 +138,13 @@ def _planned(found: Import, progress: Progress) -> Iterator[Planned]:
         yield from kind.plan([Line(number, raw) for number, raw in lines])
         done += len(lines)
         progress(done, None, f"{done:,} rows compared")
+
+
+def _check_file(found: Import) -> None:
+    if not found.path.exists():
+        raise WrongStep(
+            f"The file is no longer here, files are kept for {FILES_KEPT.days} days: upload it again.", code="file_gone"
+        )
 
 
 def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:

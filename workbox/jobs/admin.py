@@ -149,9 +149,13 @@ class JobAdmin(NumberSearch, ReadOnlyAdmin):
 
     @service_dialog(
         "Cancel", form=CancelDialog, submit="Cancel the job", permission="cancel", icon="cancel",
-        variant=ActionVariant.DANGER, description="A queued job is off at once, a running one at its next checkpoint.",
+        variant=ActionVariant.DANGER,
+        description="A queued job is off at once, a running one at its next checkpoint: an import that is being "
+        "written or taken back has none left, and is done all the same.",
     )  # fmt: skip
     def cancel(self, request: HttpRequest, form: CancelDialog, job_id: int) -> str:
         """It stops."""
-        services.cancel(job_id)
-        return f"Job {job_id} will stop."
+        job = services.cancel(job_id)
+        if job.state == JobState.CANCELLED:
+            return f"Job {job_id} is off."
+        return f"Job {job_id} stops at its next checkpoint; what it is writing in one go by then, it still writes."

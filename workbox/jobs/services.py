@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 WRITE_SECONDS_MIN = 0.5
 SILENCE_MAX = timedelta(minutes=5)  # a running job that has not written for so long has lost its worker
 UNSENT_MAX = timedelta(minutes=5)  # a queued job that nobody took for so long is sent again
+SENT_AGAIN_MAX = 500  # a look; the oldest first, the rest with the next looks
 ATTEMPTS_MAX = 3
 FILES_KEPT = timedelta(days=7)
 MESSAGE_LENGTH, ERROR_LENGTH = 300, 500
@@ -204,8 +205,11 @@ def resend_and_requeue(*, silence: timedelta = SILENCE_MAX, unsent: timedelta = 
     waiting = list(
         Job.objects.filter(state=JobState.QUEUED, created_at__lt=now - unsent)
         .exclude(heartbeat_at__gte=now - unsent)
-        .values_list("pk", flat=True)
+        .order_by("pk")
+        .values_list("pk", flat=True)[:SENT_AGAIN_MAX]
     )
+    # The stamp says when it was sent last: with many waiting, the broker is not told of all of them every time.
+    Job.objects.filter(pk__in=waiting, state=JobState.QUEUED).update(heartbeat_at=now)
     for job_id in [*ids, *waiting]:
         _send(job_id)
     return {"failed": given_up, "cancelled": unwanted, "requeued": requeued, "sent_again": len(waiting)}

@@ -13,7 +13,9 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.capabilities import FORECASTS_READ, FORECASTS_WRITE
+from insights.models import ForecastRun
 from insights.queries_forecasts import quality
+from insights.refit import COVER_80, COVER_P95
 from workbox.core.admin import NOTHING, moment_text
 from workbox.core.api import json_response
 from workbox.planning import work
@@ -21,7 +23,6 @@ from workbox.planning.progress import told
 
 NAMES = {"workbox": "WorkBox", "moving_average": "28-day average"}
 BIAS_SMALL = 0.05
-COVER_80, COVER_P95 = (0.75, 0.87), (0.93, 0.98)
 RUNS_SHOWN = 12
 WHAT = "training"
 OURS = "workbox"
@@ -56,7 +57,7 @@ def train(request: HttpRequest) -> HttpResponse:
     _need(request, FORECASTS_WRITE)
     job, is_new = work.start(work.TRAINING, user_id=request.user.pk)
     url = reverse("admin:jobs_job_change", args=[job.pk])
-    said = "The training is queued as" if is_new else "A training is under way already:"
+    said = "The training is queued as" if is_new else f"A {work.FITS[job.kind]} is under way already:"
     messages.success(request, format_html('{} <a href="{}" class="underline">job {}</a>.', said, url, job.pk))
     return HttpResponseRedirect(reverse("accuracy"))
 
@@ -133,10 +134,13 @@ def _wait(run: Mapping[str, Any] | None, days: int) -> str:
     """When there will be something to say about forecasts that were really made."""
     if run is None:
         return "No forecast was made yet. Train the forecasts: once sales of a few weeks are known there are some."
+    said = f"Too little is over yet. A training is kept, and compared with what was sold once its {days} days are over"
+    if run["kind"] != ForecastRun.Kind.TRAINING:
+        return f"{said}: the first figures stand here {days} days after the next training. One is made every Sunday."
     due: date = run["start_on"] + timedelta(days=days)
     return (
-        f"Too little is over yet. The forecasts in force are of {run['start_on']}, and a forecast is compared with what"
-        f" was sold once its {days} days are over: after the night of {due} at the latest the first figures stand here."
+        f"{said}. The forecasts in force are a training's of {run['start_on']}: after the night of {due} at the latest"
+        " the first figures stand here."
     )
 
 
@@ -166,7 +170,7 @@ def _verdict(backtest: Mapping[str, Mapping[str, Any]]) -> str:
     )
     if abs(better) < BIAS_SMALL / 10:
         return f"{told}: as good as each other."
-    return f"{told}: {'WorkBox is closer' if better > 0 else 'the average is closer, and is used where that is so'}."
+    return f"{told}: {'WorkBox is closer' if better > 0 else 'the average is closer'}."
 
 
 def _run(one: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,14 +27,13 @@ from workbox.core import walls
 from workbox.core.admin import acting, moment_text, money_text, quantity_text
 from workbox.core.api import json_response
 from workbox.core.errors import DomainError
-from workbox.core.numbers import ID_DIGITS_MAX, QUANTITY_PLACES, plain
+from workbox.core.numbers import ID_DIGITS_MAX, QUANTITY_MAX, QUANTITY_PLACES, plain
 from workbox.planning import work
 from workbox.planning.progress import told
 
 PAGE_SIZE = 100
 CHOICES_MAX = 500
 TEXT_LENGTH_MAX = 100
-QUANTITY_MAX = Decimal(10) ** 12
 WHAT = "refresh"
 FILTERS = ("vendor", "warehouse", "category", "q")
 
@@ -240,7 +239,7 @@ def _quantity(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     exponent = found.as_tuple().exponent
-    fits = isinstance(exponent, int) and -exponent <= QUANTITY_PLACES and 0 < found < QUANTITY_MAX
+    fits = isinstance(exponent, int) and -exponent <= QUANTITY_PLACES and 0 < found <= QUANTITY_MAX
     return found if fits else None
 
 

@@ -8,7 +8,9 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 
 from accounts.capabilities import FORECASTS_WRITE
+from insights import demand
 from insights.training import train_product
+from workbox.core import walls
 from workbox.core.api import ApiView, read_object
 from workbox.core.reading import Fields
 from workbox.core.routes import route
@@ -73,8 +75,8 @@ class TrainView(ApiView):
         summary="Train the forecasts",
         description=(
             "With `product_id` at once (200). Without, a job (202, `Location`) that fits all products and tests the "
-            "forecasts on past days; one that runs already is named instead of a second. Less than 30 days of history: "
-            "400 with the numbers."
+            "forecasts on past days; a training or refit that runs already is named instead of a second. Less than 30 "
+            "days of history: 400 with the numbers."
         ),
         parameters=[IDEMPOTENCY],
         request=TrainShape,
@@ -92,6 +94,8 @@ class TrainView(ApiView):
         force = bool(fields.boolean("force_retrain", default=False))
         fields.check()
         if product_id is not None:
+            with walls.seen_by(None):  # the history is the whole shop's
+                demand.ensure_built()  # before the transaction that holds the Idempotency-Key
             return self.idempotent(lambda: (200, train_product(product_id, force=force)))
         user_id = cast(int, self.request.user.id)
         return located(self.idempotent(lambda: (202, _queued(user_id))))
@@ -99,7 +103,7 @@ class TrainView(ApiView):
 
 def _queued(user_id: int) -> dict[str, Any]:
     job, is_new = work.start(work.TRAINING, user_id=user_id)
-    message = "The training was queued." if is_new else "A training is under way already."
+    message = "The training was queued." if is_new else f"A {work.FITS[job.kind]} is under way already."
     return {"success": True, "message": message, "job": job_body(job)}
 
 

@@ -15,6 +15,8 @@ from workbox.jobs.models import Job, JobState
 from workbox.jobs.services import Outcome, Progress
 
 DEMAND, REFIT, TRAINING, SUGGESTIONS = "demand_update", "forecast_refit", "forecast_training", "suggestions_refresh"
+# Both fit all products and bring the new curves into force: one at a time.
+FITS = {REFIT: "refit", TRAINING: "training"}
 BULK_ROWS = 2000  # so many event rows in five minutes are bulk work
 
 
@@ -22,13 +24,13 @@ BULK_ROWS = 2000  # so many event rows in five minutes are bulk work
 def start(kind: str, *, user_id: int | None = None) -> tuple[Job, bool]:
     """The shop's job of this kind that waits or runs, whoever asked for it, or a new one; True when it is new.
 
-    Twice the same fit at once would be twice the work for the same answer. Of two who ask in the same moment the
-    planning row lets one look after the other has written.
+    Twice the same fit at once would be twice the work for the same answer; a refit and a training count as one kind.
+    Of two who ask in the same moment the planning row lets one look after the other has written.
     """
     PlanningSettings.objects.get_or_create(pk=PlanningSettings.ROW)
     PlanningSettings.objects.select_for_update().get(pk=PlanningSettings.ROW)
     alive = Job.objects.filter(
-        kind=kind,
+        kind__in=list(FITS) if kind in FITS else [kind],
         state__in=[JobState.QUEUED, JobState.RUNNING],
         created_at__gte=timezone.now() - timedelta(hours=6),
     )

@@ -8,7 +8,7 @@ from workbox.core.models import AppendOnly
 
 
 class Endpoint(models.Model):
-    """A URL that wants the facts of some topics. Switched off by hand, by a 410, or after days of failures."""
+    """A URL that wants the facts of some topics. Switched off by hand, by a 410, or after a day of failures."""
 
     id = models.BigAutoField(primary_key=True)
     url = models.URLField(max_length=500)

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 import orjson
@@ -34,9 +35,11 @@ log = structlog.get_logger(__name__)
 WAITS_SECONDS = (5, 300, 1800, 7200, 18000, 36000, 21600)
 JITTER = 0.2
 LEASE_SECONDS = 60  # whoever took a delivery has so long to finish it
-DUE_MAX = 100
+DUE_OF_ENDPOINT = 20  # so many deliveries of one endpoint in a batch
 REPLAY_MAX = 10_000
+REPLAY_ROWS = 500  # rows of the log at once
 KEPT_DAYS = 30
+DELETED_AT_ONCE = 1000
 SECRET_BYTES = 24
 
 
@@ -112,10 +115,11 @@ def send_test(endpoint_id: int) -> Delivery:
 
 
 @transactional
-def replay(endpoint_id: int, *, since: int) -> int:
-    """Deliver again (or for the first time) the facts of the endpoint's topics after this cursor; returns how many.
+def replay(endpoint_id: int, *, since: int) -> tuple[int, int | None]:
+    """Deliver again (or for the first time) the facts of the endpoint's topics after this cursor.
 
-    At most REPLAY_MAX facts. Raises NotFound, and Conflict for a cursor older than what the log still holds.
+    Returns how many, and the cursor to go on from when the log holds more than one transaction takes: REPLAY_MAX
+    facts, wanted or not. Raises NotFound, and Conflict for a cursor older than what the log still holds.
     """
     endpoint = require(endpoint_id)
     if since < events.forgotten():
@@ -124,15 +128,17 @@ def replay(endpoint_id: int, *, since: int) -> int:
             code="cursor_too_old",
             extra={"oldest": events.forgotten()},
         )
-    count, place = 0, since
-    while count < REPLAY_MAX and (facts := events.read_after(place)):
-        place = facts[-1].cursor
+    count, read, place = 0, 0, since
+    while facts := events.read_after(place, limit=REPLAY_ROWS):
+        if read >= REPLAY_MAX:
+            return count, place
+        read, place = read + len(facts), facts[-1].cursor
         mine = [fact for fact in facts if fact.topic in endpoint.topics]
         Delivery.objects.filter(endpoint=endpoint, cursor__in=[one.cursor for one in mine]).update(
             state=Delivery.State.PENDING, attempts=0, next_attempt_at=datetime.now(UTC)
         )
         count += queue(mine, [endpoint])
-    return count
+    return count, None
 
 
 @transactional
@@ -165,13 +171,32 @@ def due(now: datetime) -> QuerySet[Delivery]:
 
 
 def deliver_due() -> int:
-    """Try every delivery that is due once; returns how many were tried. Any number of workers may do this at a time."""
+    """Try every delivery that is due once; returns how many were tried. Any number of workers may do this at a time.
+
+    Endpoints take turns, and one that failed is left alone until the next round: a dead receiver costs the others one
+    wait, however much is due to it.
+    """
     tried = 0
-    for delivery in due(datetime.now(UTC))[:DUE_MAX]:
-        if _claim(delivery):
-            attempt(delivery)
-            tried += 1
+    failing: set[int] = set()
+    while batch := _turns(failing):
+        claimed = 0
+        for delivery in batch:
+            if delivery.endpoint_id not in failing and _claim(delivery):
+                claimed += 1
+                if not attempt(delivery):
+                    failing.add(delivery.endpoint_id)
+        tried += claimed
+        if not claimed:
+            break  # other workers are at it
     return tried
+
+
+def _turns(failing: Iterable[int]) -> list[Delivery]:
+    """What is due to endpoints that are not failing: the oldest of each, then the second oldest of each, and so on."""
+    waiting = due(datetime.now(UTC)).exclude(endpoint_id__in=list(failing))
+    endpoints = list(waiting.order_by("endpoint_id").values_list("endpoint_id", flat=True).distinct())
+    queues = [list(waiting.filter(endpoint_id=one)[:DUE_OF_ENDPOINT]) for one in endpoints]
+    return [one for row in zip_longest(*queues) for one in row if one is not None]
 
 
 def _claim(delivery: Delivery) -> bool:
@@ -186,8 +211,11 @@ def _claim(delivery: Delivery) -> bool:
     )
 
 
-def attempt(delivery: Delivery) -> None:
-    """Hand it over once and write down how that went; expects no open transaction, because it talks to the outside."""
+def attempt(delivery: Delivery) -> bool:
+    """Hand it over once and write down how that went; True when it was taken.
+
+    Expects no open transaction, because it talks to the outside.
+    """
     timestamp, began = int(time.time()), time.monotonic()
     headers = {
         "Content-Type": "application/json",
@@ -209,12 +237,17 @@ def attempt(delivery: Delivery) -> None:
         )
         _settle(delivery, status)
     log.info("webhook_attempt", delivery=delivery.message_id, status=status, error=error, milliseconds=spent)
+    return _is_taken(status)
+
+
+def _is_taken(status: int | None) -> bool:
+    return status is not None and 200 <= status < 300
 
 
 def _settle(delivery: Delivery, status: int | None) -> None:
     now = datetime.now(UTC)
     found: dict[str, Any] = {"attempts": F("attempts") + 1}
-    if status is not None and 200 <= status < 300:
+    if _is_taken(status):
         found |= {"state": Delivery.State.DELIVERED, "delivered_at": now, "next_attempt_at": None}
     elif status == 410:  # the receiver says: never again
         found |= {"state": Delivery.State.FAILED, "next_attempt_at": None}
@@ -243,8 +276,11 @@ def _switch_off(endpoint: Endpoint, reason: str) -> None:
 
 
 def forget_old() -> int:
-    """Delete deliveries that ended more than KEPT_DAYS ago; returns how many."""
+    """Delete deliveries that ended more than KEPT_DAYS ago, some per transaction; returns how many."""
     old = Delivery.objects.exclude(state=Delivery.State.PENDING).filter(
         created_at__lt=datetime.now(UTC) - timedelta(days=KEPT_DAYS)
     )
-    return old.delete()[1].get("webhooks.Delivery", 0)
+    gone = 0
+    while ids := list(old.order_by("id").values_list("id", flat=True)[:DELETED_AT_ONCE]):
+        gone += Delivery.objects.filter(id__in=ids).delete()[1].get("webhooks.Delivery", 0)
+    return gone

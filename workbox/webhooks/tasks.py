@@ -7,13 +7,8 @@ from workbox.webhooks import services
 
 @shared_task(name="webhooks.deliver_due")
 def deliver_due() -> int:
-    """Try what is due, batch after batch; returns how many deliveries were tried."""
-    tried = 0
-    while found := services.deliver_due():
-        tried += found
-        if found < services.DUE_MAX:
-            break
-    return tried
+    """Try what is due; returns how many deliveries were tried."""
+    return services.deliver_due()
 
 
 @shared_task(name="webhooks.housekeeping")

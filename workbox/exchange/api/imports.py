@@ -74,7 +74,7 @@ class ImportShape(s.Serializer[Any]):
     original_name = s.CharField()
     columns = s.ListField(child=s.CharField())
     mapping = s.DictField(child=s.CharField(), help_text="Our field → the file's column.")
-    fields = s.ListField(child=s.CharField(), required=False, help_text="What a column may be mapped to.")  # type: ignore[assignment]
+    fields = s.ListField(child=s.CharField(), required=False, help_text="What a column may be mapped to.")  # type: ignore[assignment]  # a field called as DRF calls its own
     counts = CountsShape()
     result = s.JSONField()
     job = JobShape(allow_null=True)
@@ -91,7 +91,7 @@ class ImportRowShape(s.Serializer[Any]):
     status = s.ChoiceField(sorted(ImportRow.Status.values))
     key = s.CharField()
     changes = s.JSONField(help_text="Field → before and after.")
-    errors = s.JSONField(help_text="Field → messages.")  # type: ignore[assignment]
+    errors = s.JSONField(help_text="Field → messages.")  # type: ignore[assignment]  # a field called as DRF calls its own
     outcome = s.CharField(allow_null=True)
     raw = s.JSONField()
 

@@ -13,6 +13,7 @@ from workbox.exchange.models import ImportRow
 NEW, CHANGED, UNCHANGED, ERROR = ImportRow.Status.values
 MOVED = "changed after the preview; upload the file again to see the difference"
 Values = dict[str, Any]
+KEY_LENGTH_MAX = 200  # what a row is called by to people; a longer one is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Planned:
         return {
             "number": self.line.number,
             "status": self.status,
-            "key": self.key[:200],
+            "key": self.key[:KEY_LENGTH_MAX],
             "raw": dict(self.line.raw),
             "values": as_json(self.values),
             "before": as_json(self.before),

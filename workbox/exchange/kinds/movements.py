@@ -47,7 +47,8 @@ class Movements(Kind):
 
     def hold(self, lines: Sequence[Line]) -> None:
         """The totals of the products."""
-        hold(Product.objects.filter(sku__in=[line.raw.get("sku", "") for line in lines]).values_list("id", flat=True))
+        skus = {line.raw.get("sku", "").strip() for line in lines}
+        hold(Product.objects.filter(sku__in=skus).values_list("id", flat=True))
 
     def plan(self, lines: Sequence[Line]) -> list[Planned]:
         skus = {line.raw.get("sku", "").strip() for line in lines}

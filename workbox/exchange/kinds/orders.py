@@ -1,10 +1,10 @@
 """Orders, one row per line: those the shop knows are only compared, new ones are placed under the file's reference."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -14,12 +14,24 @@ from orders.errors import IllegalTransition
 from orders.models import Customer, Order, OrderLine
 from orders.services import LINES_MAX, Item, cancel_order, place_order
 from orders.states import OrderStatus
+from workbox.core import walls
 from workbox.core.numbers import has_places
 from workbox.exchange.intake import ROWS_MAX
 from workbox.exchange.kinds.base import Applied, Kind, Line, Planned, reading, require
 from workbox.exchange.models import ImportRow
 
 TAKEN = (OrderStatus.PENDING.value, OrderStatus.CONFIRMED.value)
+
+
+class Named(NamedTuple):
+    """How a row names its order: by our id, or by the file's reference (which may look like an id, `#12`).
+
+    A row that does neither stands alone, by its `line`.
+    """
+
+    order_id: int | None
+    reference: str
+    line: int = 0
 
 
 class Orders(Kind):
@@ -44,16 +56,19 @@ class Orders(Kind):
         products = {row.sku: row for row in Product.objects.filter(sku__in=skus).select_related("unit")}
         codes = {one for line in lines if (one := line.raw.get("customer", "").strip())}
         customers = set(Customer.objects.filter(code__in=codes).values_list("code", flat=True))
-        groups: dict[str, list[Planned]] = {}
+        groups: dict[Named, list[Planned]] = {}
         for line in lines:
-            planned = self._read(line, products, customers)
-            groups.setdefault(planned.key or f"line {line.number}", []).append(planned)
-        known = self._known([rows[0] for rows in groups.values()])
-        for key, rows in groups.items():
-            self._judge(rows, known.get(key))
+            named, planned = self._read(line, products, customers)
+            groups.setdefault(named, []).append(planned)
+        known = self._known(groups)
+        kept, taken = self._lines_of(known.values()), self._taken(groups)
+        for named, rows in groups.items():
+            order = known.get(named)
+            lines_kept = kept[order.pk] if order is not None else Counter[Any]()
+            self._judge(rows, named, order, lines_kept, is_taken=named.reference in taken)
         return sorted((row for rows in groups.values() for row in rows), key=lambda row: row.line.number)
 
-    def _read(self, line: Line, products: Mapping[str, Product], customers: set[str]) -> Planned:
+    def _read(self, line: Line, products: Mapping[str, Product], customers: set[str]) -> tuple[Named, Planned]:
         planned = Planned(line)
         fields = reading(line, planned)
         order_id, reference = fields.identifier("order_id"), fields.text("external_reference", max_length=64)
@@ -85,24 +100,47 @@ class Orders(Kind):
             "notes": fields.text("notes", max_length=500),
         }
         planned.values = {name: value for name, value in values.items() if value not in (None, "")}
-        return planned
+        if order_id is not None:
+            return Named(order_id, ""), planned
+        return Named(None, reference, 0 if reference else line.number), planned
 
     @staticmethod
-    def _known(heads: Sequence[Planned]) -> dict[str, Order]:
-        """The orders that exist, by the key of their rows."""
-        by_id = [int(one.key[1:]) for one in heads if one.key.startswith("#") and one.key[1:].isdigit()]
-        by_reference = [one.key for one in heads if one.key and not one.key.startswith("#")]
-        found = {f"#{order.pk}": order for order in Order.objects.filter(id__in=by_id)}
-        for order in Order.objects.filter(external_reference__in=by_reference):
-            found[str(order.external_reference)] = order
+    def _known(wanted: Iterable[Named]) -> dict[Named, Order]:
+        """The orders that exist and are inside the asker's walls."""
+        orders = walls.within(Order.objects.order_by("id"), "warehouse_id", or_none=True)
+        by_id = [one.order_id for one in wanted if one.order_id is not None]
+        by_reference = [one.reference for one in wanted if one.reference]
+        found = {Named(order.pk, ""): order for order in orders.filter(id__in=by_id)}
+        for order in orders.filter(external_reference__in=by_reference):
+            found[Named(None, str(order.external_reference))] = order
         return found
 
-    def _judge(self, rows: Sequence[Planned], order: Order | None) -> None:
+    @staticmethod
+    def _taken(wanted: Iterable[Named]) -> set[str]:
+        """References that orders outside of the asker's walls have."""
+        if walls.own() is None:
+            return set()
+        orders = Order.objects.filter(external_reference__in=[one.reference for one in wanted if one.reference])
+        outside = orders.exclude(walls.inside("warehouse_id", or_none=True))
+        return {str(one) for one in outside.values_list("external_reference", flat=True)}
+
+    @staticmethod
+    def _lines_of(orders: Iterable[Order]) -> dict[int, Counter[Any]]:
+        """Order id → its lines as (SKU, quantity, unit price), how often each."""
+        found: dict[int, Counter[Any]] = {order.pk: Counter() for order in orders}
+        rows = OrderLine.objects.filter(order_id__in=list(found)).order_by()
+        for order_id, *line in rows.values_list("order_id", "product__sku", "quantity", "unit_price"):
+            found[order_id][tuple(line)] += 1
+        return found
+
+    def _judge(
+        self, rows: Sequence[Planned], named: Named, order: Order | None, kept: Counter[Any], *, is_taken: bool
+    ) -> None:
         """All rows of an order stand or fall together."""
         if order is not None:
-            self._compare(rows, order)
+            self._compare(rows, order, kept)
         else:
-            self._check_new(rows)
+            self._check_new(rows, named, is_taken=is_taken)
         if any(row.errors for row in rows):
             for row in rows:
                 if not row.errors:
@@ -111,9 +149,7 @@ class Orders(Kind):
             row.settle(is_new=order is None)
 
     @staticmethod
-    def _compare(rows: Sequence[Planned], order: Order) -> None:
-        lines = OrderLine.objects.filter(order=order).values_list("product__sku", "quantity", "unit_price")
-        known = Counter(lines)
+    def _compare(rows: Sequence[Planned], order: Order, known: Counter[Any]) -> None:
         given = Counter(
             (row.values.get("sku"), row.values.get("quantity"), row.values.get("unit_price")) for row in rows
         )
@@ -127,10 +163,12 @@ class Orders(Kind):
                 row.fault("order_id", f"{order} is known and says something else; an import changes no order")
 
     @staticmethod
-    def _check_new(rows: Sequence[Planned]) -> None:
+    def _check_new(rows: Sequence[Planned], named: Named, *, is_taken: bool) -> None:
         first = rows[0]
-        if first.key.startswith("#"):
+        if named.order_id is not None:
             first.fault("order_id", "there is no such order; leave the id empty and give an external_reference")
+        elif is_taken:
+            first.fault("external_reference", "is in use already; give the order another one")
         if len(rows) > LINES_MAX:
             first.fault("external_reference", f"an order may have at most {LINES_MAX} lines")
         for row in rows:

@@ -12,6 +12,7 @@ from inventory.services import ledger
 from inventory.services.catalog import category_named, create_products, unit_coded, update_products
 from inventory.services.ledger import Movement
 from inventory.services.levels import hold
+from workbox.core import walls
 from workbox.core.numbers import has_places, plain
 from workbox.core.reading import Fields
 from workbox.exchange.kinds.base import CHANGED, NEW, Applied, Kind, Line, Planned, reading, require, same
@@ -87,7 +88,8 @@ class Products(Kind):
 
     def hold(self, lines: Sequence[Line]) -> None:
         """The totals of the products that are known."""
-        hold(Product.objects.filter(sku__in=[line.raw.get("sku", "") for line in lines]).values_list("id", flat=True))
+        skus = {line.raw.get("sku", "").strip() for line in lines}
+        hold(Product.objects.filter(sku__in=skus).values_list("id", flat=True))
 
     # ---- reading ----
     def plan(self, lines: Sequence[Line]) -> list[Planned]:
@@ -184,7 +186,10 @@ class Products(Kind):
         if target < 0:
             planned.fault("stock_quantity", "may not be negative")
             return {}
-        place = self._named_place(planned)
+        is_of_others = "warehouse" not in raw and walls.own() is not None
+        if is_of_others:
+            planned.fault("stock_quantity", "is what all warehouses have and you are bound to some: name the warehouse")
+        place = None if is_of_others else self._named_place(planned)
         if place is None:
             return {}
         if "warehouse" in raw:

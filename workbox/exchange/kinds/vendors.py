@@ -8,14 +8,20 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from inventory.models import Product
+from inventory.services.levels import ShelfProduct, read_shelf
 from purchasing.models import LEAD_TIME_DAYS_MAX, Vendor, VendorPrice
-from purchasing.services.vendors import NewPrice, add_price, change_vendor, create_vendor, withdraw_price
-from workbox.core.numbers import has_places, parse_decimal
+from purchasing.services.vendors import (
+    NewPrice,
+    add_price,
+    change_vendor,
+    create_vendor,
+    terms_faults,
+    withdraw_price,
+)
+from workbox.core.numbers import MONEY_MAX, MONEY_PLACES, QUANTITY_MAX, QUANTITY_PLACES, has_places, parse_decimal
 from workbox.exchange.kinds.base import NEW, Applied, Kind, Line, Planned, reading, require, same
 from workbox.exchange.models import ImportRow
 from workbox.exchange.tables import breaks_text
-
-ONE, ZERO = Decimal(1), Decimal(0)
 
 
 class Vendors(Kind):
@@ -127,7 +133,8 @@ class Prices(Kind):
     def plan(self, lines: Sequence[Line]) -> list[Planned]:
         vendors = _known(lines, "vendor")
         skus = {line.raw.get("sku", "").strip() for line in lines}
-        products = {row.sku: row for row in Product.objects.filter(sku__in=skus).select_related("unit")}
+        ids = Product.objects.filter(sku__in=skus).values_list("id", flat=True)
+        products = {row.sku: row for row in read_shelf(ids, levels=False).products.values()}
         rows = VendorPrice.objects.filter(
             vendor__in=[one.pk for one in vendors.values()], product__sku__in=skus, is_current=True
         ).prefetch_related("breaks")
@@ -138,7 +145,7 @@ class Prices(Kind):
         self,
         line: Line,
         vendors: Mapping[str, Vendor],
-        products: Mapping[str, Product],
+        products: Mapping[str, ShelfProduct],
         prices: Mapping[tuple[int, int], VendorPrice],
     ) -> Planned:
         planned = Planned(line)
@@ -157,31 +164,34 @@ class Prices(Kind):
         wanted = _read_price(line, planned)
         if planned.errors or vendor is None or product is None:
             return planned.settle(is_new=True)
-        for column in ("minimum_order_quantity", "pack_quantity"):
-            if column in wanted and not has_places(wanted[column], product.unit.decimal_places):
-                planned.fault(column, "is finer than the product's unit allows")
-        price = prices.get((vendor.pk, product.pk))
-        planned.compare(wanted, _price_fields(price) if price is not None else {})
+        price = prices.get((vendor.pk, product.id))
+        known = _price_fields(price) if price is not None else {}
+        for column, message in terms_faults(_new_price(product.id, known | wanted), product).items():
+            planned.fault(column.partition(".")[0], message)
+        planned.compare(wanted, known)
         return planned.settle(is_new=price is None)
 
     def apply(self, rows: Sequence[Planned], *, reason: str, actor_id: int | None) -> Applied:
-        for row in rows:
-            vendor_id, product_id = _pair(row.key)
-            self._set(vendor_id, product_id, row.values)
+        pairs = _pairs([row.line.raw for row in rows])
+        for row, pair in zip(rows, pairs, strict=True):
+            if pair is not None:  # planned in this transaction: both are there
+                self._set(*pair, row.values)
         return Applied()
 
     @staticmethod
     def _set(vendor_id: int, product_id: int, values: Mapping[str, Any]) -> None:
         """What is not named stays as the price in force has it."""
         current = VendorPrice.objects.filter(vendor_id=vendor_id, product_id=product_id, is_current=True).first()
-        known = (_price_fields(current) if current is not None else {}) | dict(values)
-        breaks = read_breaks(known.pop("price_breaks", "") or "") or ()
-        add_price(vendor_id, NewPrice(product_id=product_id, breaks=breaks, **known))
+        known = _price_fields(current) if current is not None else {}
+        add_price(vendor_id, _new_price(product_id, known | dict(values)))
 
     def take_back(self, rows: Sequence[ImportRow], result: Mapping[str, Any], *, reason: str) -> set[int]:
         kept = set()
-        for row in rows:
-            vendor_id, product_id = _pair(row.key)
+        for row, pair in zip(rows, _pairs([row.raw for row in rows]), strict=True):
+            if pair is None:
+                kept.add(row.number)
+                continue
+            vendor_id, product_id = pair
             current = VendorPrice.objects.filter(vendor_id=vendor_id, product_id=product_id, is_current=True).first()
             now = _price_fields(current) if current is not None else {}
             if any(not same(now.get(name), _typed(name, value)) for name, value in row.values.items()):
@@ -193,9 +203,18 @@ class Prices(Kind):
         return kept
 
 
-def _pair(key: str) -> tuple[int, int]:
-    name, _, sku = key.rpartition(" · ")
-    return Vendor.objects.get(name_key=Vendor.key_of(name)).pk, Product.objects.get(sku=sku).pk
+def _pairs(raws: Sequence[Mapping[str, str]]) -> list[tuple[int, int] | None]:
+    """Vendor and product of each row, by what stands in the file (the key people see may be cut); None: renamed."""
+    names = [(Vendor.key_of(raw["vendor"]), raw["sku"].strip()) for raw in raws]
+    vendors = dict(Vendor.objects.filter(name_key__in={name for name, _ in names}).values_list("name_key", "id"))
+    products = dict(Product.objects.filter(sku__in={sku for _, sku in names}).values_list("sku", "id"))
+    return [(vendors[name], products[sku]) if name in vendors and sku in products else None for name, sku in names]
+
+
+def _new_price(product_id: int, values: Mapping[str, Any]) -> NewPrice:
+    """As the service takes it."""
+    rest = {name: value for name, value in values.items() if name != "price_breaks"}
+    return NewPrice(product_id=product_id, breaks=read_breaks(values.get("price_breaks") or "") or (), **rest)
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -227,14 +246,7 @@ def _read_price(line: Line, planned: Planned) -> dict[str, Any]:
         "shipping_basis": lambda: fields.choice("shipping_basis", VendorPrice.ShippingBasis.values),
         "price_breaks": lambda: _breaks(line, planned),
     }
-    wanted = {name: read() for name, read in readers.items() if name in line.raw}
-    for name in ("unit_price", "shipping_cost"):
-        if (wanted.get(name) or ZERO) < 0:
-            planned.fault(name, "may not be negative")
-    for name in ("minimum_order_quantity", "pack_quantity"):
-        if wanted.get(name) is not None and wanted[name] <= 0:
-            planned.fault(name, "must be above zero")
-    return wanted
+    return {name: read() for name, read in readers.items() if name in line.raw}
 
 
 def _breaks(line: Line, planned: Planned) -> str | None:
@@ -255,8 +267,10 @@ def read_breaks(text: str) -> list[tuple[Decimal, Decimal]] | None:
             or right is None
             or left <= 0
             or right < 0
-            or not has_places(left, 3)
-            or not has_places(right, 4)
+            or not has_places(left, QUANTITY_PLACES)
+            or not has_places(right, MONEY_PLACES)
+            or left > QUANTITY_MAX
+            or right > MONEY_MAX
         ):
             return None
         found.append((left.quantize(Decimal("0.001")), right.quantize(Decimal("0.0001"))))

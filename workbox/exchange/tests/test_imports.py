@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from django.utils import timezone
 
 from inventory.models import Category, Product, StockLevel, StockOperation, Warehouse
 from orders.models import Customer, Order
+from orders.services import Item, place_order
 from purchasing.models import Vendor, VendorPrice
 from purchasing.services.vendors import NewPrice, add_price, create_vendor
 from tests.client import Api
+from workbox.core import walls
 from workbox.exchange import imports
 from workbox.exchange.errors import WrongStep
+from workbox.exchange.kinds import Movements, Orders, Products
+from workbox.exchange.kinds.base import Line
 from workbox.exchange.models import Import, ImportRow
 from workbox.jobs.models import Job, JobState
 from workbox.jobs.services import Progress
@@ -31,11 +36,17 @@ D = Decimal
 
 def upload(api: Api, what: str, text: str | bytes) -> int:
     """Upload a file and let its preview be made; returns the import's id."""
+    number = upload_only(api, what, text)
+    work_off()
+    return number
+
+
+def upload_only(api: Api, what: str, text: str | bytes) -> int:
+    """Upload a file; its preview waits for a worker."""
     body = text.encode() if isinstance(text, str) else text
     response = api("POST", f"imports?what={what}&name=file.csv", body)
     assert response.status_code == 202, response.content
     assert response["Location"] == f"/api/v1/jobs/{response.json()['job']['id']}"
-    work_off()
     return int(response.json()["id"])
 
 
@@ -479,6 +490,103 @@ def test_orders_are_placed_under_their_reference_and_cancelled_by_a_reversal(
     reverse(manager, number)
     assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
     assert StockLevel.objects.get(product=lamp).reserved == 0
+
+
+def test_a_reference_may_look_like_an_id(make_product: Callable[..., Product], manager: Api) -> None:
+    make_product("Lamp", sku="LAMP", stock=9, price=10)
+    first = manager("POST", "orders", {"items": [{"product_id": Product.objects.get().pk, "quantity": 1}]}).json()
+    text = f"reference,sku,qty\n#{first['id']},LAMP,2\n#\u00b2,LAMP,1\n# 7,LAMP,1\n"
+    number = upload(manager, "orders", text)
+    assert manager("GET", f"imports/{number}").json()["counts"] == {"new": 3, "changed": 0, "unchanged": 0, "error": 0}
+    assert len(apply(manager, number)["order_ids"]) == 3
+    again = upload(manager, "orders", text)
+    assert manager("GET", f"imports/{again}").json()["counts"]["unchanged"] == 3
+    assert reverse(manager, number)["reversal"]["reversed"] == 3
+    assert Order.objects.get(pk=first["id"]).status != "cancelled"
+
+
+def test_known_orders_are_compared_in_as_many_statements_however_many_they_are(
+    make_product: Callable[..., Product], manager: Api
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=99, price=10)
+    apply(manager, upload(manager, "orders", "reference,sku,qty\n" + "".join(f"R{n},LAMP,1\n" for n in range(9))))
+    counts = []
+    for many in (2, 9):
+        kind = Orders()
+        lines = [Line(n, {"external_reference": f"R{n}", "sku": "LAMP", "quantity": "1"}) for n in range(many)]
+        with CaptureQueriesContext(connection) as asked:
+            assert {row.status for row in kind.plan(lines)} == {"unchanged"}
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+def test_an_order_beyond_the_walls_is_not_compared_and_its_reference_is_taken(
+    make_product: Callable[..., Product], main: Warehouse, annex: Warehouse
+) -> None:
+    lamp = make_product("Lamp", sku="LAMP", stock=9, price=10)
+    hidden = place_order([Item(lamp.pk, D(1))], user_id=None, warehouse_id=main.pk, external_reference="R1").id
+    row = {"sku": "LAMP", "quantity": "1"}
+    with walls.seen_by(frozenset({annex.pk})):
+        one, other = Orders().plan(
+            [Line(2, row | {"order_id": str(hidden)}), Line(3, row | {"external_reference": "R1"})]
+        )
+    assert one.errors == {"order_id": ["there is no such order; leave the id empty and give an external_reference"]}
+    assert other.errors == {"external_reference": ["is in use already; give the order another one"]}
+
+
+def test_products_are_held_whatever_space_stands_around_their_sku(
+    make_product: Callable[..., Product], main: Warehouse
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=9)
+    for kind in (Products(), Movements()):
+        with CaptureQueriesContext(connection) as asked:
+            kind.hold([Line(2, {"sku": " LAMP "})])
+        assert any("'LAMP'" in one["sql"] for one in asked)
+
+
+def test_who_is_bound_names_the_warehouse_of_a_stock_quantity(
+    make_product: Callable[..., Product], main: Warehouse, annex: Warehouse
+) -> None:
+    make_product("Lamp", sku="LAMP", stock=9)
+    row = {"sku": "LAMP", "stock_quantity": "5"}
+    with walls.seen_by(frozenset({annex.pk})):
+        vague, named = Products().plan([Line(2, row)]), Products().plan([Line(2, row | {"warehouse": "ANNEX"})])
+    assert list(vague[0].errors) == ["stock_quantity"]
+    assert named[0].values == {"on_hand ANNEX": D(5)}
+
+
+def test_price_breaks_are_judged_as_the_service_does(make_product: Callable[..., Product], manager: Api) -> None:
+    make_product("Lamp", sku="LAMP")
+    create_vendor({"name": "Mill"})
+    for breaks in ("1e27: 1", "1.5: 1", "5: 1e27", "5: 1; 5: 2"):
+        number = upload(manager, "prices", f"vendor,sku,price,breaks\nMill,LAMP,4,{breaks}\n")
+        (row,) = ImportRow.objects.filter(owner_id=number)
+        assert (row.status, list(row.errors)) == ("error", ["price_breaks"]), breaks
+
+
+def test_a_price_of_a_long_name_is_set_and_taken_back(make_product: Callable[..., Product], manager: Api) -> None:
+    lamp = make_product("Lamp", sku="L" * 60)
+    create_vendor({"name": "M" * 200})
+    number = upload(manager, "prices", f"vendor,sku,price\n{'M' * 200},{lamp.sku},4\n")
+    assert apply(manager, number)["applied"] == 1
+    assert VendorPrice.objects.get().product_id == lamp.pk
+    assert reverse(manager, number)["reversal"]["reversed"] == 1
+
+
+def test_an_import_whose_file_is_gone_says_to_upload_it_again(
+    make_product: Callable[..., Product], manager: Api
+) -> None:
+    make_product("Lamp", sku="LAMP", price=1)
+    number = upload(manager, "products", "sku,price\nLAMP,2\n")
+    waiting = upload_only(manager, "products", "sku,price\nLAMP,3\n")
+    assert imports.clear_old_files(kept=timedelta(seconds=-5)) == 2
+    refused = manager("PUT", f"imports/{number}/mapping", {"mapping": {"price": None}})
+    assert (refused.status_code, refused.json()["code"]) == (409, "file_gone")
+    assert "upload it again" in refused.json()["detail"]
+    (job,) = work_off()
+    assert (job.state, job.result["code"]) == ("failed", "file_gone")
+    assert Import.objects.get(pk=waiting).state == "refused"
+    assert apply(manager, number)["applied"] == 1  # what was previewed needs the file no more
 
 
 # ---- round trips -----------------------------------------------------------------------------------------------------

@@ -220,3 +220,13 @@ def test_old_files_go_and_their_jobs_stay(manager: Api, main: Any, var_dir: Path
     assert services.clear_old_files(kept=timedelta(days=-1)) == 1
     assert manager("GET", f"jobs/{job.pk}/file").json()["code"] == "no_file"
     assert not job.path.exists()
+
+
+def test_what_was_sent_again_is_left_alone_for_a_while_and_many_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        services.start("count", {}, user_id=None)
+    Job.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    monkeypatch.setattr(services, "SENT_AGAIN_MAX", 2)
+    assert [services.resend_and_requeue()["sent_again"] for _ in range(3)] == [2, 1, 0]
+    Job.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=6))
+    assert services.resend_and_requeue()["sent_again"] == 2

@@ -25,7 +25,7 @@ class WebhookShape(Shape):
 class WebhookSecretShape(WebhookShape):
     """An endpoint with its signing secret, shown this once."""
 
-    secret = s.CharField()
+    secret = s.CharField(allow_null=True, help_text="Null in a replayed answer: rotate the secret for a new one.")
 
 
 class WebhookWriteShape(Shape):
@@ -63,3 +63,4 @@ class ReplayedShape(Shape):
     """How many deliveries are due now."""
 
     deliveries = s.IntegerField()
+    next_since = s.IntegerField(allow_null=True, help_text="Where to go on; null: this was all there is.")

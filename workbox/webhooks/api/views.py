@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -94,6 +95,13 @@ def read_endpoint(request: Request, *, creating: bool) -> dict[str, Any]:
     return values
 
 
+def shown_once(answer: HttpResponse, secret: str) -> HttpResponse:
+    """The answer with the secret, which is not kept with it: a replay under the same Idempotency-Key says null."""
+    if "Idempotency-Replayed" not in answer.headers:
+        answer.content = to_json(orjson.loads(answer.content) | {"secret": secret})
+    return answer
+
+
 class WebhooksView(ApiView):
     """All endpoints."""
 
@@ -114,7 +122,8 @@ class WebhooksView(ApiView):
         summary="Create a webhook",
         description=(
             "Facts of its `topics` are POSTed there, signed as Standard Webhooks says; the `secret` to check them with"
-            " is shown this once. Private networks are refused."
+            " is shown this once: an answer replayed under the same Idempotency-Key has null in its place. Private"
+            " networks are refused."
         ),
         parameters=[IDEMPOTENCY],
         request=WebhookWriteShape,
@@ -126,13 +135,13 @@ class WebhooksView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Create a webhook."""
-        values = read_endpoint(request, creating=True)
+        values, secret = read_endpoint(request, creating=True), services.new_secret()
 
         def work() -> tuple[int, Any]:
-            made = Endpoint.objects.create(**values, secret=services.new_secret(), created_by_id=request.user.id)
-            return 201, body_of(made) | {"secret": made.secret}
+            made = Endpoint.objects.create(**values, secret=secret, created_by_id=request.user.id)
+            return 201, body_of(made) | {"secret": None}
 
-        return self.idempotent(work)
+        return shown_once(self.idempotent(work), secret)
 
 
 class WebhookView(ApiView):
@@ -200,7 +209,10 @@ class WebhookView(ApiView):
 
 @action_schema(
     summary="Give a webhook a new secret",
-    description="The old one is no longer used from now on; the new one is shown this once.",
+    description=(
+        "The old one is no longer used from now on; the new one is shown this once, and is null in an answer replayed"
+        " under the same Idempotency-Key."
+    ),
     parameters=[HOOK],
     request=None,
     responses={200: WebhookSecretShape},
@@ -214,14 +226,15 @@ class RotateView(ActionView):
     def act(self, request: Request, webhook_id: str) -> HttpResponse:
         """Rotate."""
         read_object(request)
+        secret = services.new_secret()
 
         def work() -> tuple[int, Any]:
             row = services.require(int(webhook_id))
-            row.secret = services.new_secret()
+            row.secret = secret
             row.save(update_fields=["secret"])
-            return 200, body_of(row) | {"secret": row.secret}
+            return 200, body_of(row) | {"secret": None}
 
-        return self.idempotent(work)
+        return shown_once(self.idempotent(work), secret)
 
 
 @action_schema(
@@ -245,11 +258,14 @@ class TestView(ActionView):
 
 @action_schema(
     summary="Deliver past facts to a webhook again",
-    description="Every fact of its topics after the cursor `since`, with the same `webhook-id` as before.",
+    description=(
+        "Every fact of its topics after the cursor `since`, with the same `webhook-id` as before. A long log takes"
+        " several requests: as long as `next_since` is not null, ask again with it."
+    ),
     parameters=[HOOK, IDEMPOTENCY],
     request=ReplayShape,
     responses={202: ReplayedShape},
-    examples=[asked({"since": 45000}), answered({"deliveries": 12}, 202)],
+    examples=[asked({"since": 45000}), answered({"deliveries": 12, "next_since": None}, 202)],
 )
 class ReplayView(ActionView):
     """From a cursor on."""
@@ -262,7 +278,12 @@ class ReplayView(ActionView):
         fields.require("since")
         since = fields.whole("since", low=0, high=2**62, default=0)
         fields.check()
-        return self.idempotent(lambda: (202, {"deliveries": services.replay(int(webhook_id), since=since)}))
+
+        def work() -> tuple[int, Any]:
+            count, next_since = services.replay(int(webhook_id), since=since)
+            return 202, {"deliveries": count, "next_since": next_since}
+
+        return self.idempotent(work)
 
 
 class DeliveriesView(ApiView):

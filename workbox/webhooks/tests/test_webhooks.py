@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from inventory.services import ledger
 from tests.client import Api
 from workbox.core.events import head, sequence_pending
 from workbox.core.followers import follow
+from workbox.core.models import IdempotencyKey
 from workbox.webhooks import outside, services
 from workbox.webhooks.models import Attempt, Delivery, Endpoint
 from workbox.webhooks.outside import Unreachable
@@ -150,7 +152,10 @@ def test_after_a_day_a_delivery_has_failed_and_a_silent_endpoint_is_switched_off
     assert Delivery.objects.latest("id").pk == row.pk, "nothing is queued for an endpoint that is off"
     receiver.answers = [200]
     assert manager("PATCH", f"webhooks/{hook['id']}", {"is_active": True}).json()["disabled_reason"] == ""
-    assert manager("POST", f"webhooks/{hook['id']}/replay", {"since": row.cursor}).json() == {"deliveries": 1}
+    assert manager("POST", f"webhooks/{hook['id']}/replay", {"since": row.cursor}).json() == {
+        "deliveries": 1,
+        "next_since": None,
+    }
     assert manager("POST", f"webhooks/{hook['id']}/deliveries/{row.pk}/replay").json()["state"] == "pending"
     assert deliver_due() == 2
     states = manager("GET", f"webhooks/{hook['id']}/deliveries").json()["results"]
@@ -195,6 +200,9 @@ def test_the_secret_is_shown_once_and_rotated(receiver: Receiver, hook: dict[str
         "https://[::ffff:10.0.0.5]/",
         "https://100.64.0.1/",
         "https://0.0.0.0/",
+        "https://[64:ff9b::10.0.0.5]/",
+        "https://[2002:a00:5::]/",
+        "https://[::10.0.0.5]/",
         "https://example.com:22/",
         "https://user:pass@example.com/",
         "ftp://example.com/",
@@ -248,3 +256,93 @@ def test_old_deliveries_are_forgotten(receiver: Receiver, hook: dict[str, Any], 
     count = Delivery.objects.count()
     assert services.forget_old() == count > 0
     assert not Attempt.objects.exists()
+
+
+def test_a_replayed_answer_shows_no_secret_and_none_is_kept_with_it(receiver: Receiver, manager: Api) -> None:
+    body = {"url": receiver.url, "topics": ["stock"]}
+    made, twin = (manager("POST", "webhooks", body, Idempotency_Key="hook") for _ in range(2))
+    secret = made.json()["secret"]
+    assert secret == Endpoint.objects.get().secret
+    assert (twin.status_code, twin["Idempotency-Replayed"], twin.json()) == (
+        201,
+        "true",
+        made.json() | {"secret": None},
+    )
+    path = f"webhooks/{made.json()['id']}/rotate-secret"
+    turned, again = (manager("POST", path, {}, Idempotency_Key="turn") for _ in range(2))
+    assert (turned.json()["secret"], again.json()["secret"]) == (Endpoint.objects.get().secret, None)
+    assert not IdempotencyKey.objects.filter(body__contains="whsec_").exists()
+
+
+def test_a_dead_receiver_costs_the_others_one_attempt(
+    receiver: Receiver, hook: dict[str, Any], manager: Api, make_product: MakeProduct
+) -> None:
+    receiver.answers = [500]
+    with receiving() as other:
+        second = manager("POST", "webhooks", {"url": other.url, "topics": ["stock"]}).json()
+        lamp = make_product("Lamp")
+        for _ in range(5):
+            happen(lamp)
+        count = Delivery.objects.filter(endpoint_id=second["id"]).count()
+        assert deliver_due() == 1 + count
+        assert (len(receiver.received), len(other.received)) == (1, count)
+        assert Delivery.objects.filter(endpoint_id=hook["id"], attempts=0).count() == count - 1
+        receiver.answers = [204]
+        make_due()
+        assert deliver_due() == count  # what waited behind the failure goes out with the next round
+
+
+def test_endpoints_take_turns(
+    receiver: Receiver, hook: dict[str, Any], manager: Api, make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = manager("POST", "webhooks", {"url": receiver.url + "2", "topics": ["stock"]}).json()
+    happen(make_product("Lamp"))
+    happen(make_product("Rug"))
+    count = Delivery.objects.count()
+    monkeypatch.setattr(services, "DUE_OF_ENDPOINT", 1)
+    assert deliver_due() == count
+    order = [headers["webhook-id"].split("_")[1] for headers, _ in receiver.received]
+    assert order == [str(hook["id"]), str(second["id"])] * (count // 2)
+
+
+def test_a_url_with_letters_of_any_script_is_called_percent_encoded(receiver: Receiver) -> None:
+    url = receiver.url.replace("/hook", "/häken/%20?größe=1 2")
+    assert outside.post(url, b"{}", {}).status == 204
+    assert receiver.paths == ["/h%C3%A4ken/%20?gr%C3%B6%C3%9Fe=1%202"]
+
+
+def test_an_address_that_cannot_be_sent_is_unreachable_and_no_crash(receiver: Receiver) -> None:
+    with pytest.raises(Unreachable):
+        outside.post("http://" + "a" * 64 + ".example/", b"{}", {})
+
+
+@pytest.mark.parametrize("part", ["headers", "body"])
+def test_an_answer_that_comes_drop_by_drop_is_cut_off(
+    part: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "TIMEOUT_SECONDS", 0.4)
+    receiver.drips = part
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="TimeoutError"):
+        outside.post(receiver.url, b"{}", {})
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_replay_takes_so_many_facts_and_says_where_to_go_on(
+    receiver: Receiver, hook: dict[str, Any], manager: Api, make_product: MakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lamp = make_product("Lamp")
+    for _ in range(4):
+        happen(lamp)
+    everything = services.replay(hook["id"], since=0)
+    assert everything[1] is None
+    monkeypatch.setattr(services, "REPLAY_MAX", 3)
+    monkeypatch.setattr(services, "REPLAY_ROWS", 2)
+    since: int | None = 0
+    counts = []
+    while since is not None:
+        answer = manager("POST", f"webhooks/{hook['id']}/replay", {"since": since})
+        counts.append(answer.json()["deliveries"])
+        since = answer.json()["next_since"]
+    assert len(counts) > 1
+    assert sum(counts) == everything[0]
