@@ -25,7 +25,7 @@ from inventory.models import Category, Product, StockLevel, Warehouse
 from orders.models import Order
 from orders.states import OrderStatus
 from workbox.core import events, walls
-from workbox.core.admin import moment_text, money_text, quantity_text, signed_text
+from workbox.core.admin import moment_text, quantity_text, signed_text, total_text
 
 ROWS_SHOWN = 8
 TOP_SHOWN = 5
@@ -122,7 +122,7 @@ def _orders(now: datetime) -> dict[str, Any]:
                 "buyer": str(order.customer or order.user or "–"),
                 "status": labels[order.status],
                 "state": order.status,
-                "total": money_text(order.total_amount),
+                "total": total_text(order.total_amount),
                 "age": age_text(order.placed_at, now),
             }
             for order in queries.oldest_open_orders(ROWS_SHOWN)
@@ -202,13 +202,13 @@ def _sales(today: datetime, sales: dict[int, queries.Sales]) -> dict[str, Any]:
     now, yesterday, week = sales[0], sales[1], sales[7]
     return {
         "orders": f"{now.orders:,}",
-        "revenue": money_text(now.revenue),
+        "revenue": total_text(now.revenue),
         "url": _day_url(today),
         "yesterday_orders": f"{yesterday.orders:,}",
-        "yesterday_revenue": money_text(yesterday.revenue),
+        "yesterday_revenue": total_text(yesterday.revenue),
         "yesterday_url": _day_url(today - timedelta(days=1)),
         "week_orders": f"{week.orders:,}",
-        "week_revenue": money_text(week.revenue),
+        "week_revenue": total_text(week.revenue),
         "week_url": _day_url(today - timedelta(days=7)),
         "weekday": f"{today - timedelta(days=7):%A}",
         "change": growth_text(now.revenue, yesterday.revenue),
@@ -242,18 +242,18 @@ def _month(today: date, so_far: queries.Sales) -> dict[str, Any]:
                 "day": f"{day:%Y-%m-%d}",
                 "short": f"{day:%d %b}",
                 "orders": one.orders,
-                "revenue": money_text(one.revenue),
+                "revenue": total_text(one.revenue),
                 "plain": f"{one.revenue:.2f}",
                 "url": _day_url(facts.midnight(day)),
             }
             for day, one in rows
         ],
-        "revenue": money_text(revenue),
+        "revenue": total_text(revenue),
         "orders": f"{sum(one.orders for _, one in rows):,}",
         "url": _list(
             "orders_order", stage="sold", placed_at_from=f"{first:%Y-%m-%d}", placed_at_to=f"{today:%Y-%m-%d}"
         ),
-        "words": f"Best day: {best[0]:%A, %d %B} with {money_text(best[1].revenue)}." if revenue else "",
+        "words": f"Best day: {best[0]:%A, %d %B} with {total_text(best[1].revenue)}." if revenue else "",
     }
 
 
@@ -265,7 +265,7 @@ def _top(today: date) -> list[dict[str, Any]]:
             "sku": row["sku"],
             "url": reverse("admin:inventory_product_change", args=[row["product_id"]]),
             "units": quantity_text(row["units"]),
-            "revenue": money_text(row["revenue"]),
+            "revenue": total_text(row["revenue"]),
             "days_url": _list(
                 "insights_dailysales", q=row["sku"], day_from=f"{first:%Y-%m-%d}", day_to=f"{today:%Y-%m-%d}"
             ),
@@ -277,7 +277,7 @@ def _top(today: date) -> list[dict[str, Any]]:
 def _worth() -> dict[str, Any]:
     found = queries.stock_worth()
     return {
-        "value": money_text(found.value),
+        "value": total_text(found.value),
         "products": f"{found.products:,}",
         "noun": "product" if walls.own() is None else "stock level",
         "without_cost": found.without_cost,
@@ -320,7 +320,7 @@ def _activity() -> list[dict[str, Any]]:
                 "url": reverse("admin:orders_order_change", args=[order["id"]]),
                 "type": OrderStatus(order["status"]).label,
                 "state": order["status"],
-                "quantity": money_text(order["total"]),
+                "quantity": total_text(order["total"]),
             },
         )
         for order in queries.live_orders(limit=ACTIVITY_SHOWN)

@@ -1,17 +1,15 @@
 """The paper of a purchase order, as the vendor gets it. Rows in, the bytes of a PDF out."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from purchasing.errors import PurchaseOrderUnknown
 from purchasing.models import PurchaseOrder, PurchaseOrderLine
 from purchasing.states import PurchaseStatus
 from workbox.core import walls
-from workbox.core.admin import moment_text, money_text, quantity_text
+from workbox.core.admin import moment_text, money_text, quantity_text, total_text
 from workbox.core.paper import Column, Row, Sheet
 from workbox.core.papers import sender
 
-CENT = Decimal("0.01")
 MARKS = {PurchaseStatus.DRAFT.value: "DRAFT", PurchaseStatus.CANCELLED.value: "CANCELLED"}
 
 
@@ -38,12 +36,12 @@ def purchase_order(order_ids: Sequence[int]) -> bytes:
         Row(
             [
                 line.product.sku, line.product.name, quantity_text(line.quantity), line.product.unit.code,
-                money_text(line.unit_cost), money_text((line.unit_cost * line.quantity).quantize(CENT)),
+                money_text(line.unit_cost), total_text(line.unit_cost * line.quantity),
             ]
         )
         for line in lines
     ]  # fmt: skip
-    total = Row(["", "", "", "", "Total", money_text(order.total_amount.quantize(CENT))], strong=True)
+    total = Row(["", "", "", "", "Total", total_text(order.total_amount)], strong=True)
     sheet.table(
         [
             Column("SKU", 36), Column("Product"), Column("Quantity", 20, "right"), Column("Unit", 14),

@@ -51,7 +51,7 @@ from orders.services import Item
 from purchasing.models import Vendor
 from tests.browser import world
 from workbox.core import events
-from workbox.core.admin import COUNT_MAX, CappedPaginator, money_text, quantity_text, signed_text
+from workbox.core.admin import COUNT_MAX, CappedPaginator, money_text, quantity_text, signed_text, total_text
 from workbox.core.models import Event, EventCursor, IdempotencyKey
 from workbox.exchange.models import Import
 from workbox.jobs.models import Job
@@ -727,6 +727,10 @@ def test_quantities_as_people_write_them(value: str, text: str) -> None:
 
 def test_money_signs_and_growth_as_people_write_them() -> None:
     assert [money_text(D(one)) for one in ("1999.98", "5", "0.0125")] == ["1,999.98", "5.00", "0.0125"]
+    assert [total_text(D(one)) for one in ("1999.985", "768.3375", "5", "-0.005")] == [
+        "1,999.99", "768.34", "5.00", "-0.01",
+    ]  # fmt: skip
+    assert total_text(None) == "–"
     assert [signed_text(D(one)) for one in ("5", "-2", "0")] == ["+5", "−2", "0"]
     assert [growth_text(D(now), D(before)) for now, before in (("150", "100"), ("50", "100"), ("1", "0"))] == [
         "+50 %",

@@ -13,7 +13,7 @@ from insights.models import (
     Suggestion,
     TradingDay,
 )
-from workbox.core.admin import DayRangeFilter, ReadOnlyAdmin, moment_text, money_text, quantity_text
+from workbox.core.admin import DayRangeFilter, ReadOnlyAdmin, moment_text, quantity_text, total_text
 
 
 @admin.register(DailyDemand)
@@ -96,7 +96,7 @@ class SuggestionAdmin(ReadOnlyAdmin):
     @admin.display(description="Margin at risk", ordering="margin_at_risk")
     def at_risk(self, row: Suggestion) -> str:
         """Without an order."""
-        return money_text(row.margin_at_risk)
+        return total_text(row.margin_at_risk)
 
 
 @admin.register(PlanningSettings)

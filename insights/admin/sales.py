@@ -7,7 +7,7 @@ from django.db.models import OuterRef, Subquery
 
 from insights.models import DailyCategorySales, DailySales, DailyTotal
 from inventory.models import Category
-from workbox.core.admin import DayRangeFilter, ReadOnlyAdmin, money_text, quantity_text
+from workbox.core.admin import DayRangeFilter, ReadOnlyAdmin, quantity_text, total_text
 
 
 class _Figures(ReadOnlyAdmin):
@@ -24,7 +24,7 @@ class _Figures(ReadOnlyAdmin):
     @admin.display(description="Revenue", ordering="revenue")
     def earned(self, row: Any) -> str:
         """Before refunds."""
-        return money_text(row.revenue)
+        return total_text(row.revenue)
 
     @admin.display(description="Returned", ordering="returned_units")
     def returned(self, row: Any) -> str:
@@ -34,7 +34,7 @@ class _Figures(ReadOnlyAdmin):
     @admin.display(description="Refunds", ordering="refunds")
     def refunded(self, row: Any) -> str:
         """Money that went back."""
-        return money_text(row.refunds)
+        return total_text(row.refunds)
 
 
 @admin.register(DailySales)

@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidge
 from inventory.models import Warehouse
 from orders.models import Order, OrderLine
 from workbox.core import walls
-from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
+from workbox.core.admin import Dialog, quantity_text, row_or_404, total_text
 from workbox.core.numbers import QUANTITY_PLACES, plain
 
 ZERO = Decimal(0)
@@ -54,7 +54,7 @@ class OrderDialog(Dialog):
         items = ", ".join(f"{quantity_text(line.quantity)} × {line.product.name}" for line in self.lines[:5])
         more = f" and {len(self.lines) - 5} more lines" if len(self.lines) > 5 else ""
         buyer = self.order.customer or self.order.user or "nobody named"
-        return f"{self.order} of {buyer}, {money_text(self.order.total_amount)}: {items}{more}."
+        return f"{self.order} of {buyer}, {total_text(self.order.total_amount)}: {items}{more}."
 
 
 class CancelDialog(OrderDialog):

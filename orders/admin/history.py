@@ -20,6 +20,7 @@ from workbox.core.admin import (
     money_text,
     quantity_text,
     signed_text,
+    total_text,
 )
 
 LINES_SHOWN = 200
@@ -122,7 +123,7 @@ class ReturnLineInline(TabularInline):
     @admin.display(description="Total")
     def shown_total(self, line: ReturnLine) -> str:
         """What the line gives back."""
-        return money_text(line.quantity * line.unit_price)
+        return total_text(line.quantity * line.unit_price)
 
     @admin.display(description="Sold on")
     def sold_on(self, line: ReturnLine) -> str:
@@ -162,4 +163,4 @@ class ReturnAdmin(_OfAnOrder):
     @admin.display(description="Refund", ordering="refund_amount")
     def shown_refund(self, row: Return) -> str:
         """What they get back."""
-        return money_text(row.refund_amount)
+        return total_text(row.refund_amount)

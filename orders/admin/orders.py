@@ -37,9 +37,9 @@ from workbox.core.admin import (
     acting,
     each,
     moment_text,
-    money_text,
     quantity_text,
     service_dialog,
+    total_text,
 )
 from workbox.core.papers import Paper, PrintsPapers, print_selected
 
@@ -203,7 +203,7 @@ class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     @admin.display(description="Total", ordering="total_amount")
     def shown_total(self, order: Order) -> str:
         """What they pay."""
-        return money_text(order.total_amount)
+        return total_text(order.total_amount)
 
     @admin.display(description="Lines")
     def line_count(self, order: Any) -> int:
@@ -291,7 +291,7 @@ class OrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def response_add(self, request: HttpRequest, obj: Order, post_url_continue: str | None = None) -> Any:
         """To the new order."""
-        self.message_user(request, f"{obj} is {obj.get_status_display().lower()}: {money_text(obj.total_amount)}.")
+        self.message_user(request, f"{obj} is {obj.get_status_display().lower()}: {total_text(obj.total_amount)}.")
         return HttpResponseRedirect(reverse("admin:orders_order_change", args=[obj.pk]))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from inventory.models import Reservation, StockMovement
 from orders.models import Order, OrderLine, Return, Shipment
 from orders.states import OrderStatus
 from workbox.core import walls
-from workbox.core.admin import moment_text, money_text, quantity_text
+from workbox.core.admin import moment_text, money_text, quantity_text, total_text
 
 
 def order_panels(order: Order) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _lines(order: Order) -> list[dict[str, Any]]:
             "url": reverse("admin:inventory_product_change", args=[line.product_id]),
             "quantity": quantity_text(line.quantity),
             "price": money_text(line.unit_price),
-            "total": money_text(line.unit_price * line.quantity),
+            "total": total_text(line.unit_price * line.quantity),
             "reserved": ", ".join(promised.get(line.pk, [])) or "–",
             "shipped": quantity_text(line.shipped_quantity),
             "returned": quantity_text(line.returned_quantity),
@@ -79,7 +79,7 @@ def _returns(order: Order) -> list[dict[str, Any]]:
             "url": reverse("admin:orders_return_change", args=[row.pk]),
             "at": moment_text(row.returned_at),
             "items": moved.get(row.operation_id or 0, "charges only"),
-            "refund": money_text(row.refund_amount),
+            "refund": total_text(row.refund_amount),
             "reason": row.reason,
         }
         for row in rows

@@ -18,7 +18,7 @@ from purchasing.models import LEAD_TIME_DAYS_MAX, PurchaseOrder, PurchaseOrderLi
 from purchasing.services.orders import PurchaseItem
 from purchasing.services.receipts import Received
 from purchasing.services.vendors import NewPrice
-from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404
+from workbox.core.admin import Dialog, money_text, quantity_text, row_or_404, total_text
 from workbox.core.numbers import MONEY_PLACES, QUANTITY_PLACES, parse_decimal, plain
 
 ZERO = Decimal(0)
@@ -111,7 +111,7 @@ class PurchaseDialog(Dialog):
         """What is bought, from whom, for how much."""
         items = ", ".join(f"{quantity_text(line.quantity)} × {line.product.name}" for line in self.lines[:5])
         more = f" and {len(self.lines) - 5} more lines" if len(self.lines) > 5 else ""
-        total = money_text(self.order.total_amount)
+        total = total_text(self.order.total_amount)
         return f"{self.order} at {self.order.vendor}, {total}, into {self.order.warehouse.name}: {items}{more}."
 
 

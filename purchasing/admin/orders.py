@@ -42,6 +42,7 @@ from workbox.core.admin import (
     row_or_404,
     service_dialog,
     signed_text,
+    total_text,
 )
 from workbox.core.papers import Paper, PrintsPapers
 
@@ -176,7 +177,7 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     @admin.display(description="Total", ordering="total_amount")
     def shown_total(self, order: PurchaseOrder) -> str:
         """What we pay."""
-        return money_text(order.total_amount)
+        return total_text(order.total_amount)
 
     @admin.display(description="Lines")
     def line_count(self, order: Any) -> int:
@@ -247,7 +248,7 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
 
     def response_add(self, request: HttpRequest, obj: PurchaseOrder, post_url_continue: str | None = None) -> Any:
         """To the new draft."""
-        self.message_user(request, f"{obj} is a draft: {money_text(obj.total_amount)}.")
+        self.message_user(request, f"{obj} is a draft: {total_text(obj.total_amount)}.")
         return HttpResponseRedirect(reverse("admin:purchasing_purchaseorder_change", args=[obj.pk]))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
@@ -287,7 +288,7 @@ class PurchaseOrderAdmin(PrintsPapers, NumberSearch, ServiceAdmin):
     def lines(self, request: HttpRequest, form: LinesDialog, order_id: int) -> str:
         """The draft asks for something else."""
         order = orders.change_purchase_order(order_id, {}, items=form.items())
-        return f"{order} is changed: {money_text(order.total_amount)}."
+        return f"{order} is changed: {total_text(order.total_amount)}."
 
     @service_dialog(
         "Close short", form=ReasonDialog, submit="Close it short", permission="write", icon="done_all",
@@ -323,7 +324,7 @@ def _panels(order: PurchaseOrder) -> dict[str, Any]:
                 "url": reverse("admin:inventory_product_change", args=[line.product_id]),
                 "quantity": quantity_text(line.quantity),
                 "cost": money_text(line.unit_cost),
-                "total": money_text(line.unit_cost * line.quantity),
+                "total": total_text(line.unit_cost * line.quantity),
                 "received": quantity_text(line.received_quantity),
             }
             for line in lines

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ from workbox.core.stream import TOPICS
 
 M = TypeVar("M", bound=Model)
 MONEY_PLACES_SHOWN = 2
+CENT = Decimal(1).scaleb(-MONEY_PLACES_SHOWN)
 FAILURES_SHOWN_MAX = 20
 LOGGED_TOPICS = (*TOPICS, ACCESS)
 NOTHING = "–"
@@ -67,6 +68,11 @@ def money_text(amount: Decimal | None) -> str:
         return NOTHING
     places = max(MONEY_PLACES_SHOWN, len(plain(amount).partition(".")[2]))
     return f"{amount:,.{places}f}"
+
+
+def total_text(amount: Decimal | None) -> str:
+    """A sum of money in whole cents, halves up: 1,999.98; what one unit costs may have more places (`money_text`)."""
+    return NOTHING if amount is None else f"{amount.quantize(CENT, ROUND_HALF_UP):,.2f}"
 
 
 def moment_text(moment: datetime | None) -> str:

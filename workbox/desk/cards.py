@@ -17,7 +17,7 @@ from inventory.models import Reservation, StockLevel
 from orders.models import Order, OrderLine
 from orders.states import CAN_CANCEL, CAN_CONFIRM, CAN_DELIVER, CAN_SHIP, OrderStatus
 from workbox.core import walls
-from workbox.core.admin import money_text, quantity_text
+from workbox.core.admin import quantity_text, total_text
 
 CARDS_MAX = 25
 LINES_MAX = 4
@@ -125,7 +125,7 @@ def _card(order: Order, lines: Sequence[OrderLine], short: dict[int, Decimal], n
         "buyer": str(order.customer or order.user or "–"),
         "age": age_text(order.placed_at, now),
         "placed_at": order.placed_at.astimezone(UTC).isoformat(),
-        "total": money_text(order.total_amount),
+        "total": total_text(order.total_amount),
         "step": step,
         "can_cancel": order.status in CAN_CANCEL,
         "can_pick": order.status in CAN_SHIP,

@@ -24,7 +24,7 @@ from purchasing.models import Vendor
 from purchasing.offers import Terms
 from purchasing.queries import current_terms, purchase_order_rows
 from workbox.core import walls
-from workbox.core.admin import acting, moment_text, money_text, quantity_text
+from workbox.core.admin import acting, moment_text, money_text, quantity_text, total_text
 from workbox.core.api import json_response
 from workbox.core.errors import DomainError
 from workbox.core.numbers import ID_DIGITS_MAX, QUANTITY_MAX, QUANTITY_PLACES, plain
@@ -99,8 +99,8 @@ def _shown(request: HttpRequest, asked: Asked) -> HttpResponse:
         "rows": [_row(row, terms.get(row["product_id"], []), asked) for row in rows],
         "part": part,
         "count": pages.count,
-        "cost": money_text(sums["cost"]),
-        "risk": money_text(sums["margin_at_risk"]),
+        "cost": total_text(sums["cost"]),
+        "risk": total_text(sums["margin_at_risk"]),
         "values": values,
         "is_filtered": any(values.values()),
         "query": query,
@@ -157,10 +157,10 @@ def _row(row: dict[str, Any], terms: Sequence[Terms], asked: Asked) -> dict[str,
         "fault": asked.faults.get(number, ""),
         "is_chosen": number in asked.ids,
         "price": money_text(row["unit_price"]),
-        "total": money_text(row["total"]),
+        "total": total_text(row["total"]),
         "available": quantity_text(row["available"]),
         "coming": quantity_text(row["position"] - row["available"]),
-        "risk": money_text(row["margin_at_risk"]),
+        "risk": total_text(row["margin_at_risk"]),
         "chance": f"{float(row['stockout_probability']) * 100:.0f} %",
         "order_by": row["order_by"],
         "gone_by": row["depletion_on"],
@@ -256,7 +256,7 @@ def _made_text(made: Sequence[int], lines: int) -> str:
                 one["warehouse_name"],
                 len(one["items"]),
                 "line" if len(one["items"]) == 1 else "lines",
-                money_text(one["total_amount"]),
+                total_text(one["total_amount"]),
             )
             for one in orders
         ),

@@ -16,7 +16,7 @@ from inventory.models import Product
 from orders.models import Order, OrderLine
 from orders.states import OrderStatus
 from workbox.core import events, walls
-from workbox.core.admin import money_text, quantity_text
+from workbox.core.admin import money_text, quantity_text, total_text
 from workbox.core.changes import PRODUCT, USER, WAREHOUSE
 from workbox.core.models import Event, FieldChange
 from workbox.core.numbers import as_money, as_quantity
@@ -135,12 +135,12 @@ def _order_text(event: Event, fact: dict[str, Any], charges: set[int]) -> str:
     held = len(event.companions.splitlines())
     reason = f" Reason: {fact['reason']}" if fact.get("reason") else ""
     if event.type == "return_booked":
-        return f"Return booked without an order, {money_text(as_money(fact['refund_amount']))} back."
+        return f"Return booked without an order, {total_text(as_money(fact['refund_amount']))} back."
     if event.type == PLACED:
         # Not by the companions: orders that were placed together share theirs, and the first one carries them all.
         wanted = len({one["inventory_id"] for one in fact["items"]} - charges)
         promised = f", {_count(wanted)} reserved" if status == OrderStatus.CONFIRMED and wanted else ""
-        return f"Placed as {label.lower()}{promised}, {money_text(as_money(fact['total_amount']))}."
+        return f"Placed as {label.lower()}{promised}, {total_text(as_money(fact['total_amount']))}."
     for key in ("shipped", "returned"):
         if fact.get(key):
             items = ", ".join(f"{quantity_text(as_quantity(one['quantity']))} × {one['name']}" for one in fact[key])

@@ -28,6 +28,7 @@
   // ---- numbers ----
   const quantity = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
   const money = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+  const sum = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const words = (status) => (status || "").replaceAll("_", " ");
 
@@ -116,7 +117,7 @@
     link.href = begin.order_url.replace("/0/", `/${fact.id}/`);
     what.append(link, element("span", `status ${merged.status}`, words(merged.status)));
     item.replaceChildren(
-      what, element("span", "sum", money.format(merged.total)),
+      what, element("span", "sum", sum.format(merged.total)),
       element("span", "sub", [merged.buyer, merged.items].filter(Boolean).join(" · ")), element("time", "sub", clock.format(new Date(merged.at))),
     );
     item.dataset.order = fact.id;
