@@ -23,8 +23,9 @@ from inventory.errors import AlreadyReversed, InsufficientStock
 from inventory.models import MovementType, ProductStock, StockLevel, Warehouse
 from inventory.queries import stock_differences
 from inventory.services import ledger
-from inventory.services.catalog import create_product, set_sellable
+from inventory.services.catalog import create_product
 from inventory.services.ledger import Movement
+from inventory.services.warehouses import set_sellable
 from orders import services
 from orders.errors import IllegalTransition
 from orders.services import Item

@@ -18,7 +18,7 @@ from accounts import second_factor
 from accounts import services as accounts
 from accounts.models import ActivityLog, User
 from inventory.models import MovementType, Product, StockLevel, Warehouse
-from inventory.services import catalog, ledger
+from inventory.services import catalog, ledger, warehouses
 from inventory.services.bulk import NewPrice, price_all
 from inventory.services.ledger import Movement
 from orders import services as orders
@@ -114,7 +114,7 @@ def test_bins_thresholds_and_a_warehouses_own_values_are_kept(
     assert manager("PATCH", f"warehouses/{annex.pk}", {"name": "Attic", "priority": 2}).status_code == 200
     assert manager("PATCH", f"warehouses/{annex.pk}", {"is_sellable": False}).status_code == 200
     assert manager("PATCH", f"warehouses/{annex.pk}", {"is_active": False}).status_code == 200
-    catalog.reopen_warehouse(annex.pk)
+    warehouses.reopen_warehouse(annex.pk)
     assert recorded(subject_type="warehouse") == [
         ("name", "Annex", "Attic"),
         ("is_sellable", "yes", "no"),

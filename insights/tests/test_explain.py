@@ -18,8 +18,8 @@ from inventory.errors import InsufficientStock
 from inventory.models import Hold, MovementType, Product, Warehouse
 from inventory.queries import product_detail
 from inventory.services import ledger, transfers
-from inventory.services.catalog import set_sellable
 from inventory.services.ledger import Movement
+from inventory.services.warehouses import set_sellable
 from orders import services
 from orders.models import Order
 from orders.services import Item

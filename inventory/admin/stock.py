@@ -15,7 +15,7 @@ from accounts.capabilities import STOCK_POST, WAREHOUSES_WRITE
 from accounts.models import User
 from inventory.admin.dialogs import BinDialog, ReverseDialog
 from inventory.models import CostChange, Product, Reservation, StockLevel, StockMovement, StockOperation, Warehouse
-from inventory.services import catalog, ledger
+from inventory.services import catalog, ledger, warehouses
 from workbox.core import walls
 from workbox.core.admin import (
     AttentionFilter,
@@ -104,11 +104,11 @@ class WarehouseAdmin(ServiceAdmin):
 
         def save() -> None:
             if "is_sellable" in form.changed_data:
-                catalog.set_sellable(obj.pk, is_sellable=wanted)
+                warehouses.set_sellable(obj.pk, is_sellable=wanted)
             if names:
                 before = Warehouse.objects.filter(pk=obj.pk).values(*names).get()
                 obj.save(update_fields=names)
-                catalog.record_place(obj.pk, before=before, after={name: getattr(obj, name) for name in names})
+                warehouses.record_place(obj.pk, before=before, after={name: getattr(obj, name) for name in names})
 
         with acting(request):
             transact(save)
@@ -142,7 +142,7 @@ class WarehouseAdmin(ServiceAdmin):
     )  # fmt: skip
     def close(self, request: HttpRequest, form: WarehouseDialog, warehouse_id: int) -> str:
         """The warehouse is closed."""
-        return f"{catalog.close_warehouse(warehouse_id)} is closed."
+        return f"{warehouses.close_warehouse(warehouse_id)} is closed."
 
     @service_dialog(
         "Reopen", form=WarehouseDialog, submit="Reopen it", permission="write", icon="unarchive",
@@ -151,7 +151,7 @@ class WarehouseAdmin(ServiceAdmin):
     )  # fmt: skip
     def reopen(self, request: HttpRequest, form: WarehouseDialog, warehouse_id: int) -> str:
         """The warehouse is open again."""
-        return f"{catalog.reopen_warehouse(warehouse_id)} is open again."
+        return f"{warehouses.reopen_warehouse(warehouse_id)} is open again."
 
 
 def _needs_filling(rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -18,7 +18,7 @@ from inventory.api.schemas import (
     WarehouseWriteShape,
 )
 from inventory.models import Category, UnitOfMeasure, Warehouse
-from inventory.services import catalog
+from inventory.services import catalog, warehouses
 from workbox.core import walls
 from workbox.core.api import ApiView, Page, check_if_match, conditional, read_object, read_page
 from workbox.core.db import transact
@@ -238,13 +238,13 @@ class WarehouseView(PlainView):
         """Selling and closing are rules of the stock; the rest is plain."""
         own = {name: value for name, value in values.items() if name != "is_sellable"}
         if own.get("is_active") is False and row.is_active:
-            catalog.close_warehouse(row.pk)
+            warehouses.close_warehouse(row.pk)
             row.is_active = False
         before = {name: getattr(row, name) for name in own}
         super().apply(row, own)
-        catalog.record_place(row.pk, before=before, after=own)
+        warehouses.record_place(row.pk, before=before, after=own)
         if "is_sellable" in values:
-            catalog.set_sellable(row.pk, is_sellable=values["is_sellable"])
+            warehouses.set_sellable(row.pk, is_sellable=values["is_sellable"])
             row.is_sellable = values["is_sellable"]
 
     @extend_schema(
@@ -293,7 +293,7 @@ class WarehouseView(PlainView):
         def work() -> None:
             row = locked(seen(Warehouse), int(warehouse_id))
             check_if_match(request, lambda: row_body(row, self.names))
-            catalog.close_warehouse(row.pk)
+            warehouses.close_warehouse(row.pk)
 
         transact(work)
         return HttpResponse(status=204)

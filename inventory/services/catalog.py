@@ -25,7 +25,6 @@ from inventory.models import (
     UnitOfMeasure,
     Warehouse,
 )
-from inventory.queries import open_transfers
 from inventory.services.ledger import Movement, default_warehouse, lock_stock, post
 from inventory.services.levels import Shelf, ensure_levels, hold, make_totals, read_shelf
 from workbox.core import changes as history
@@ -160,7 +159,7 @@ def create_products(products: Sequence[Product]) -> dict[str, int]:
     make_totals([product.pk for product in products])
     nothing = ProductStock()
     for some in in_parts(products, PRODUCTS_PER_STATEMENT):
-        events.append(news for one in some for news in (_stock_event(one, nothing, ()), _product_event(one)))
+        events.append(news for one in some for news in (stock_event(one, nothing, ()), _product_event(one)))
     return {product.sku: product.pk for product in products}
 
 
@@ -467,80 +466,6 @@ def restore_product(product_id: int) -> Product:
     return update_product(product_id, changes={"is_active": True})
 
 
-@transactional
-def set_sellable(warehouse_id: int, *, is_sellable: bool) -> Warehouse:
-    """Turn a warehouse into one that sells or one that does not; available stock of every product in it follows."""
-    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
-    if warehouse is None:
-        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
-    if warehouse.is_sellable == is_sellable:
-        return warehouse
-    product_ids = list(StockLevel.objects.filter(warehouse=warehouse).values_list("product_id", flat=True))
-    stocks = {
-        row.product_id: row
-        for row in ProductStock.objects.select_for_update().filter(product_id__in=product_ids).order_by("product_id")
-    }
-    levels = list(StockLevel.objects.filter(warehouse=warehouse, product_id__in=product_ids))
-    if not is_sellable and any(level.reserved for level in levels):
-        raise Conflict("Orders hold stock in this warehouse; ship or cancel them first.", code="stock_promised")
-    for level in levels:
-        stock = stocks[level.product_id]
-        stock.available += level.available if is_sellable else -level.available
-        stock.version += 1
-    ProductStock.objects.bulk_update(stocks.values(), ["available", "version"], batch_size=500)
-    warehouse.is_sellable = is_sellable
-    warehouse.save(update_fields=["is_sellable"])
-    record_place(warehouse_id, before={"is_sellable": not is_sellable}, after={"is_sellable": is_sellable})
-    products = Product.objects.filter(id__in=product_ids).in_bulk()
-    events.append(_stock_event(products[one], stocks[one], _levels_of(products[one])) for one in sorted(stocks))
-    return warehouse
-
-
-@transactional
-def close_warehouse(warehouse_id: int) -> Warehouse:
-    """The warehouse takes no more stock and fills no more orders; its history stays.
-
-    Raises Conflict unless it is empty and no transfer from or to it is open.
-    """
-    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
-    if warehouse is None:
-        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
-    # Who is about to post here holds its product, or will see after it that the warehouse is closed (`levels.change`).
-    hold(StockLevel.objects.filter(warehouse=warehouse).values_list("product_id", flat=True))
-    levels = StockLevel.objects.select_for_update().filter(warehouse=warehouse).order_by("id")
-    if any(level.on_hand for level in levels):
-        raise Conflict("There is still stock in this warehouse; move it out first.", code="warehouse_not_empty")
-    if open_transfers(warehouse_id).exists():
-        raise Conflict(
-            "Transfers from or to this warehouse are still open; complete or cancel them first.",
-            code="warehouse_has_transfers",
-        )
-    record_place(warehouse_id, before={"is_active": warehouse.is_active}, after={"is_active": False})
-    warehouse.is_active = False
-    warehouse.save(update_fields=["is_active"])
-    return warehouse
-
-
-@transactional
-def reopen_warehouse(warehouse_id: int) -> Warehouse:
-    """The warehouse takes stock and fills orders again. Raises WarehouseUnknown."""
-    warehouse = Warehouse.objects.select_for_update().filter(id=warehouse_id).first()
-    if warehouse is None:
-        raise WarehouseUnknown(f"There is no warehouse {warehouse_id}.")
-    record_place(warehouse_id, before={"is_active": warehouse.is_active}, after={"is_active": True})
-    warehouse.is_active = True
-    warehouse.save(update_fields=["is_active"])
-    return warehouse
-
-
-def record_place(warehouse_id: int, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """What a warehouse's own fields were and are is history. Expects the transaction that changes them."""
-    events.outdate(events.CATALOG)
-    history.record(
-        history.differences(history.WAREHOUSE, warehouse_id, before=before, after=after, warehouse_id=warehouse_id)
-    )
-
-
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     unknown = set(values) - EDITABLE
     if unknown:
@@ -569,7 +494,7 @@ def _announce_product(product: Product) -> None:
     stock = ProductStock.objects.filter(product_id=product.pk).first()
     if stock is None:
         raise ProductUnknown(f"There is no product {product.pk}.")
-    told = _stock_event(product, stock, _levels_of(product), places=_places_of(product))
+    told = stock_event(product, stock, _levels_of(product), places=_places_of(product))
     events.append([told, _product_event(product)])
 
 
@@ -583,13 +508,14 @@ def _levels_of(product: Product) -> Iterable[tuple[int, Decimal, Decimal]]:
     return StockLevel.objects.filter(product_id=product.pk).values_list("warehouse_id", "on_hand", "reserved")
 
 
-def _stock_event(
+def stock_event(
     product: Product,
     stock: ProductStock,
     levels: Iterable[tuple[int, Decimal, Decimal]],
     *,
     places: tuple[PlaceAside, ...] = (),
 ) -> events.NewEvent:
+    """The product's whole stock as news; `levels` are (warehouse id, on hand, reserved)."""
     return inventory_update(
         product_id=product.pk,
         sku=product.sku,

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from accounts.models import User
 from inventory.errors import WarehouseUnknown
 from inventory.models import MovementType, Product, StockCount, StockLevel, StockMovement, Transfer, Warehouse
-from inventory.services import catalog, counts, ledger, protection, transfers
+from inventory.services import counts, ledger, protection, transfers, warehouses
 from inventory.services.counts import Found
 from inventory.services.ledger import Movement
 from workbox import drills
@@ -224,7 +224,9 @@ def emptied(make_product: MakeProduct, annex: Warehouse) -> Product:
 
 def closing(annex: Warehouse) -> Counter[str]:
     """Somebody else closes it now."""
-    return drills.in_threads([lambda: "open" if catalog.close_warehouse(annex.pk).is_active else "closed"], threads=1)
+    return drills.in_threads(
+        [lambda: "open" if warehouses.close_warehouse(annex.pk).is_active else "closed"], threads=1
+    )
 
 
 def test_nothing_arrives_in_a_warehouse_that_is_closed_between_the_look_and_the_change(

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.capabilities import PURCHASING_WRITE, STOCK_POST
 from insights.explain import explain
-from inventory.admin.catalog import picture_url
+from inventory.admin.products import picture_url
 from inventory.errors import ProductUnknown
 from inventory.models import Product
 from workbox.core import events
