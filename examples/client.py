@@ -81,7 +81,7 @@ class Session:
             headers={"Content-Type": "application/json", "User-Agent": self.user_agent},
         )
         try:
-            with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_SECONDS) as answer:  # noqa: S310  (the address the user gave)
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             text = _detail(error)

@@ -218,7 +218,7 @@ class Ear(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        transport.write(self.request)  # type: ignore[attr-defined]
+        transport.write(self.request)  # type: ignore[attr-defined]  # of the library's or the test's own object
 
     def data_received(self, data: bytes) -> None:
         if not self.open and b" 101 " in data[:40]:

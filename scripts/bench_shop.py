@@ -9,17 +9,17 @@ import django
 
 django.setup()  # the models below can only be imported after it
 
-from django.core.management import call_command  # noqa: E402  (after django.setup)
-from django.db import connection  # noqa: E402
+from django.core.management import call_command
+from django.db import connection
 
-from accounts.models import User  # noqa: E402
-from accounts.tokens import issue_pair  # noqa: E402
-from insights import sales  # noqa: E402
-from inventory.models import Category, Product, ProductStock, UnitOfMeasure, Warehouse  # noqa: E402
-from inventory.services import ledger  # noqa: E402
-from inventory.services.catalog import OpeningStock, create_product  # noqa: E402
-from workbox.core import events  # noqa: E402
-from workbox.core.db import transact  # noqa: E402
+from accounts.models import User
+from accounts.tokens import issue_pair
+from insights import sales
+from inventory.models import Category, Product, ProductStock, UnitOfMeasure, Warehouse
+from inventory.services import ledger
+from inventory.services.catalog import OpeningStock, create_product
+from workbox.core import events
+from workbox.core.db import transact
 
 STOCK = Decimal(1_000_000)
 STEP = 250

@@ -5,7 +5,9 @@ itself a failing test.
 """
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -15,10 +17,20 @@ STOCK_SQL = "inventory/services/levels.py"
 LEDGER = "inventory/services/ledger.py"
 RESERVATIONS = "inventory/services/reservations.py"
 HOLDS = "inventory/services/holds.py"
+_SWITCHED_OFF = re.compile(r"#\s*(type: ignore(\[[^\]]*\])?|noqa(:\s*[A-Z0-9, ]+)?)\s*$")
 WRITE_METHODS = {"create", "bulk_create", "get_or_create", "update_or_create", "acreate", "abulk_create"}
 
 Finding = tuple[int, str]
 Check = Callable[[ast.Module, str], Iterator[Finding]]
+
+
+def silent_ignores(source: str) -> list[int]:
+    """Lines that switch a check off without a word why; a text about such comments is none."""
+    return [
+        token.start[0]
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT and _SWITCHED_OFF.search(token.string)
+    ]
 
 
 # ---- reading Python --------------------------------------------------------------------------------------------------

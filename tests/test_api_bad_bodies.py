@@ -227,7 +227,7 @@ READS_NO_FIELD = {
 }
 OTHER_ROWS: list[Row] = [
     ("POST", *row)
-    for mark in test_api_bad_input.test_a_wrong_body_is_told_exactly_what_is_wrong.pytestmark  # type: ignore[attr-defined]
+    for mark in test_api_bad_input.test_a_wrong_body_is_told_exactly_what_is_wrong.pytestmark  # type: ignore[attr-defined]  # of the library's or the test's own object
     if mark.name == "parametrize"
     for row in mark.args[1]
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house_rules import ROOMS, RULES, Rule
+from tests.house_rules import ROOMS, RULES, Rule, silent_ignores
 
 ROOT = Path(__file__).resolve().parent.parent
 # Made here, never committed (.gitignore).
@@ -45,6 +45,14 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
     files = list(python_files(with_tests=rule.in_tests_too))
     assert files
     assert [finding for path, source in files for finding in rule.findings(source, path)] == []
+
+
+def test_every_switched_off_check_says_why() -> None:
+    files = [(path, source) for path, source in python_files(with_tests=True) if "/migrations/" not in path]
+    assert [f"{path}:{line}" for path, source in files for line in silent_ignores(source)] == []
+    assert silent_ignores("a = b  # type: ignore[misc]\nc = d  # noqa: S608\ne = f  # noqa\n") == [1, 2, 3]
+    said = "a = b  # type: ignore[misc]  # a default binds it\nc = d  # noqa: S608  (our own words)\n'# noqa'\n"
+    assert silent_ignores(said) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=rule_id)

@@ -57,7 +57,7 @@ def lamp(make_product: Callable[..., Product]) -> Product:
 
 
 @pytest.fixture
-def selling(make_product: Callable[..., Product], sell_daily: SellDaily) -> Product:  # noqa: F811
+def selling(make_product: Callable[..., Product], sell_daily: SellDaily) -> Product:  # noqa: F811  (a fixture)
     """Two a day for six weeks; twelve are left."""
     product = make_product("Kettle", sku="KETTLE", category="Kitchen")
     sell_daily(product, STEADY, stock=12)
@@ -84,7 +84,7 @@ def submit(client: Client, path: str, **given: object) -> HttpResponse:
 
 def offer(product: Product, name: str = "Mill", **terms: object) -> int:
     vendor = vendors.create_vendor({"name": name}).pk
-    vendors.add_price(vendor, NewPrice(product_id=product.pk, **({"unit_price": D(4), "lead_time_days": 7} | terms)))  # type: ignore[arg-type]
+    vendors.add_price(vendor, NewPrice(product_id=product.pk, **({"unit_price": D(4), "lead_time_days": 7} | terms)))  # type: ignore[arg-type]  # what the case names
     return vendor
 
 
@@ -225,7 +225,7 @@ def test_what_cannot_be_forecast_is_said_honestly(
 def test_few_days_of_history_are_called_provisional(
     browser: Callable[..., Client],
     make_product: Callable[..., Product],
-    sell_daily: SellDaily,  # noqa: F811
+    sell_daily: SellDaily,  # noqa: F811  (a fixture)
 ) -> None:
     product = make_product("Young", sku="YOUNG")
     sell_daily(product, [1, 2, 1, 3, 1], stock=9)

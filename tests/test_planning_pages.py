@@ -57,7 +57,7 @@ def suggest(product: Product, place: Warehouse, vendor_id: int, **values: object
     """A suggestion as a refresh would leave it, of ten pieces at four."""
     offers = [
         {"vendor_id": vendor_id, "vendor_name": "Mill", "quantity": 10, "unit_price": 4, "lead_time_days": 7},
-        *values.pop("offers", []),  # type: ignore[misc]
+        *values.pop("offers", []),  # type: ignore[misc]  # bound by the default
     ]
     defaults = {
         "quantity": D(10), "unit_price": D(4), "available": D(3), "position": D(5), "reorder_point": D(20),
@@ -74,7 +74,7 @@ def suggest(product: Product, place: Warehouse, vendor_id: int, **values: object
 
 def offer(product: Product, name: str = "Mill", **terms: object) -> int:
     vendor = vendors.create_vendor({"name": name}).pk
-    vendors.add_price(vendor, NewPrice(product_id=product.pk, **({"unit_price": D(4), "lead_time_days": 7} | terms)))  # type: ignore[arg-type]
+    vendors.add_price(vendor, NewPrice(product_id=product.pk, **({"unit_price": D(4), "lead_time_days": 7} | terms)))  # type: ignore[arg-type]  # what the case names
     return vendor
 
 
@@ -248,7 +248,7 @@ def test_a_refresh_works_the_suggestions_out_anew(
     browser: Callable[..., Client],
     lamp: Product,
     main: Warehouse,
-    sell_daily: SellDaily,  # noqa: F811
+    sell_daily: SellDaily,  # noqa: F811  (a fixture)
 ) -> None:
     client = browser()
     assert "train the forecasts first." in words(client.post(REFRESH, follow=True))
@@ -277,7 +277,7 @@ def test_a_refresh_by_somebody_bound_to_one_warehouse_is_the_whole_shops(
     lamp: Product,
     main: Warehouse,
     annex: Warehouse,
-    sell_daily: SellDaily,  # noqa: F811
+    sell_daily: SellDaily,  # noqa: F811  (a fixture)
     make_user: Callable[..., User],
 ) -> None:
     sell_daily(lamp, STEADY, stock=12)
@@ -405,7 +405,7 @@ def test_coverage_is_said_in_words(share: float | None, told: str) -> None:
 def test_a_training_is_queued_once_done_by_a_worker_and_its_end_is_shown(
     browser: Callable[..., Client],
     lamp: Product,
-    sell_daily: SellDaily,  # noqa: F811
+    sell_daily: SellDaily,  # noqa: F811  (a fixture)
 ) -> None:
     sell_daily(lamp, STEADY, stock=12)
     client = browser()

@@ -266,7 +266,7 @@ def test_every_entry_is_told_exactly_once_over_all_parts(
         parts += 1
         if not part["more_url"]:
             break
-        before = re.search(r"before=(\d+)", part["more_url"]).group(1)  # type: ignore[union-attr]
+        before = re.search(r"before=(\d+)", part["more_url"]).group(1)  # type: ignore[union-attr]  # it matches
     assert parts > 5
     for number in range(14):
         assert [one for one in seen if one == f"Movement: n{number}"] == [f"Movement: n{number}"]

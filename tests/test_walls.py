@@ -237,7 +237,7 @@ def test_no_answer_shows_anything_from_behind_the_wall(name: str, shop: Shop, bo
     for role, api in bound.items():
         answer = api("GET", path_of(name, shop))
         text = (
-            b"".join(answer.streaming_content) if getattr(answer, "streaming", False) else answer.content  # type: ignore[attr-defined]
+            b"".join(answer.streaming_content) if getattr(answer, "streaming", False) else answer.content  # type: ignore[attr-defined]  # of the library's or the test's own object
         ).decode()
         assert HIDDEN not in text, (role, text)
         assert str(HIDDEN_ID) not in text, (role, text)
@@ -256,7 +256,7 @@ def test_who_is_not_bound_sees_it(name: str, shop: Shop, as_staff: Callable[[str
     assert answer.status_code == 200
     if name in NARROWED:
         streaming = getattr(answer, "streaming", False)
-        text = (b"".join(answer.streaming_content) if streaming else answer.content).decode()  # type: ignore[attr-defined]
+        text = (b"".join(answer.streaming_content) if streaming else answer.content).decode()  # type: ignore[attr-defined]  # of the library's or the test's own object
         if name == "inventory-valuation":
             assert answer.json()["totals"]["on_hand"] == 72
         elif name == "sales":
@@ -416,7 +416,7 @@ def test_a_target_quantity_takes_only_from_ones_own_places(shop: Shop, bound: di
 def test_an_exported_file_holds_nothing_from_behind_the_wall(what: str, shop: Shop, bound: dict[str, Api]) -> None:
     made = bound["manager"]("POST", "exports", {"what": what, "format": "csv"}).json()
     assert jobs.run(made["id"]) or Job.objects.get(pk=made["id"]).state == "done"
-    text = b"".join(bound["manager"]("GET", f"jobs/{made['id']}/file").streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(bound["manager"]("GET", f"jobs/{made['id']}/file").streaming_content).decode()  # type: ignore[attr-defined]  # of the library's or the test's own object
     assert text.strip()
     assert HIDDEN not in text
 
@@ -425,7 +425,7 @@ def test_an_exported_file_holds_nothing_from_behind_the_wall(what: str, shop: Sh
 def test_a_report_holds_nothing_from_behind_the_wall(kind: str, shop: Shop, bound: dict[str, Api]) -> None:
     made = bound["manager"]("POST", f"reports/{kind}", {"format": "csv"}).json()
     assert jobs.run(made["id"]) or Job.objects.get(pk=made["id"]).state == "done"
-    text = b"".join(bound["manager"]("GET", f"jobs/{made['id']}/file").streaming_content).decode()  # type: ignore[attr-defined]
+    text = b"".join(bound["manager"]("GET", f"jobs/{made['id']}/file").streaming_content).decode()  # type: ignore[attr-defined]  # of the library's or the test's own object
     assert HIDDEN not in text
     assert str(HIDDEN_ID) not in text
 

@@ -172,7 +172,7 @@ async def test_a_ping_is_answered_and_anything_else_refused(make_user: MakeUser)
 
 
 async def test_the_live_stream_says_nothing_of_heartbeats_here(make_user: MakeUser, settings: object) -> None:
-    settings.WORKBOX_HEARTBEAT_SECONDS = 0.2  # type: ignore[attr-defined]
+    settings.WORKBOX_HEARTBEAT_SECONDS = 0.2  # type: ignore[attr-defined]  # of the library's or the test's own object
     clerk = await in_thread(make_user, "clerk")
     async with listening(clerk, path=PATH) as listener:
         await listener.hear()

@@ -42,7 +42,7 @@ def rows(product: Product) -> list[tuple[str, int, Decimal, int, Decimal]]:
 
 def place(product: Product, units: object, *, ago: int, **options: object) -> int:
     items = [Item(product.pk, D(str(units)))]
-    return services.place_order(items, user_id=None, placed_at=days_ago(ago), **options).id  # type: ignore[arg-type]
+    return services.place_order(items, user_id=None, placed_at=days_ago(ago), **options).id  # type: ignore[arg-type]  # what the case names
 
 
 def test_demand_stands_on_the_day_of_the_order_in_the_place_it_is_filled_from(

@@ -45,7 +45,7 @@ def test_the_levels_and_their_hysteresis(chance: float, open_severity: str, expe
 
 def test_what_is_used_up_is_low_on_stock_and_not_predicted() -> None:
     known = {"chance": 1.0, "daily_units": D(2), "lead_time_days": D(7), "on": None, "place": (3, "Main store")}
-    assert chance_of_running_out(LAMP, available=D(0), **known) is None  # type: ignore[arg-type]
+    assert chance_of_running_out(LAMP, available=D(0), **known) is None  # type: ignore[arg-type]  # what the case names
 
 
 @pytest.fixture

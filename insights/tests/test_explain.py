@@ -118,7 +118,7 @@ def test_the_parts_add_up_whatever_happened(
                 ledger.adjust(lamp.pk, quantity=-quantity, reason="gone", warehouse_id=place.pk)
             elif what in ("order", "hold"):
                 waits = {"confirm": False, "hold_minutes": 5} if what == "hold" else {}
-                services.place_order([Item(lamp.pk, quantity)], user_id=None, **waits)  # type: ignore[arg-type]
+                services.place_order([Item(lamp.pk, quantity)], user_id=None, **waits)  # type: ignore[arg-type]  # what the case names
             elif what in ("cancel", "ship"):
                 found = orders.filter(status=OrderStatus.CONFIRMED).first()
                 step = services.cancel_order if what == "cancel" else services.ship_order

@@ -149,7 +149,7 @@ def test_the_curve_is_kept_for_an_hour_until_a_training_or_a_delete(trained: Pro
     first = manager("GET", path).json()["daily_consumption_rate"]
     key, kept = curve_cache.get(trained.pk, "0")
     assert kept is not None
-    assert 0 < client.ttl(key) <= 3600  # type: ignore[operator]
+    assert 0 < client.ttl(key) <= 3600  # type: ignore[operator]  # there is one
     ForecastCurve.objects.update(rate=9)
     assert manager("GET", path).json()["daily_consumption_rate"] == first
     assert manager("DELETE", f"{path}/cache").status_code == 204

@@ -32,7 +32,7 @@ STEADY = [2, 3, 1, 2, 4, 0, 2] * 6
 def offer(product: Product, name: str = "Mill", **terms: object) -> int:
     values = {"unit_price": D(4), "lead_time_days": 7} | terms
     vendor = vendors.create_vendor({"name": name}).pk
-    vendors.add_price(vendor, NewPrice(product_id=product.pk, **values))  # type: ignore[arg-type]
+    vendors.add_price(vendor, NewPrice(product_id=product.pk, **values))  # type: ignore[arg-type]  # what the case names
     return vendor
 
 

@@ -123,15 +123,12 @@ class _Shown:
     def of(cls, product_id: int) -> "_Shown | None":
         """None: the product has none."""
         version = ProductPicture.objects.filter(pk=product_id).values_list("version", flat=True).first()
-        return cls(picture_url(product_id, version)) if version else None
+        # Another picture has another address, so that browsers may keep it for ever.
+        url = f"{reverse('admin:inventory_product_picture', args=[product_id])}?v={version}"
+        return cls(url) if version else None
 
     def __str__(self) -> str:
         return self.url
-
-
-def picture_url(product_id: int, version: str) -> str:
-    """Where the picture is; another picture has another address, so that browsers may keep it for ever."""
-    return f"{reverse('admin:inventory_product_picture', args=[product_id])}?v={version}"
 
 
 READ_FIELDSETS = [

@@ -52,8 +52,10 @@ def _news_of(product_ids: Sequence[int], stocks: Mapping[int, ProductStock]) -> 
     products = Product.objects.filter(id__in=product_ids).in_bulk()
     levels: dict[int, list[tuple[int, Decimal, Decimal]]] = defaultdict(list)
     rows = StockLevel.objects.filter(product_id__in=product_ids).order_by("id")
-    for product_id, *level in rows.values_list("product_id", "warehouse_id", "on_hand", "reserved"):
-        levels[product_id].append((level[0], level[1], level[2]))
+    for product_id, warehouse_id, on_hand, reserved in rows.values_list(
+        "product_id", "warehouse_id", "on_hand", "reserved"
+    ):
+        levels[product_id].append((warehouse_id, on_hand, reserved))
     return [stock_event(products[one], stocks[one], levels[one]) for one in product_ids]
 
 

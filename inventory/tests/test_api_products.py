@@ -192,7 +192,7 @@ def test_a_stock_number_that_is_written_is_what_is_read_back(
     def put(body: dict[str, Any]) -> tuple[int, int, int]:
         answer = manager("PUT", f"inventory/{lamp.pk}", body)
         assert answer.status_code == 200, answer.content
-        return tuple(answer.json()[name] for name in ("on_hand", "reserved", "stock_quantity"))  # type: ignore[return-value]
+        return tuple(answer.json()[name] for name in ("on_hand", "reserved", "stock_quantity"))  # type: ignore[return-value]  # of three
 
     assert put({"stock_quantity": 20, "reason": "counted"}) == (29, 4, 20)
     assert put({"quantity": 2}) == (11, 4, 2)

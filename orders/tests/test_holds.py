@@ -48,7 +48,7 @@ def test_a_held_order_is_pending_and_its_stock_is_promised(make_product: MakePro
     lamp = make_product("Lamp", stock=10)
     order = buyer("GET", f"orders/{held(buyer, lamp, 4)}").json()
     assert (order["status"], numbers(lamp)) == ("pending", (10, 4, 6))
-    left = Order.objects.get(pk=order["id"]).hold_expires_at - timezone.now()  # type: ignore[operator]
+    left = Order.objects.get(pk=order["id"]).hold_expires_at - timezone.now()  # type: ignore[operator]  # there is one
     assert timedelta(minutes=14) < left <= timedelta(minutes=15)
     assert list(order_differences()) == []
 
@@ -169,7 +169,7 @@ def test_confirm_against_expiry_at_the_same_instant_has_one_winner() -> None:
         won = [name for name, result in outcomes.items() if result is not None]
         assert len(won) == 1, (won, outcomes)
         winners[won[0]] += 1
-        services.cancel_order(outcomes[won[0]].id)  # type: ignore[attr-defined]
+        services.cancel_order(outcomes[won[0]].id)  # type: ignore[attr-defined]  # of the library's or the test's own object
         if won == ["other"]:
             services.cancel_order(order.id)
     assert min(winners.values()) > 0, winners

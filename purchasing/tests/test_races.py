@@ -42,7 +42,7 @@ def on_its_way(vendor_id: int, product: Product, quantity: int) -> int:
 
 @pytest.mark.parametrize("percent", [0, 10])
 def test_two_receivers_of_one_open_quantity_never_take_more_than_ordered(percent: int, settings: object) -> None:
-    settings.WORKBOX_OVER_RECEIPT_PERCENT = percent  # type: ignore[attr-defined]
+    settings.WORKBOX_OVER_RECEIPT_PERCENT = percent  # type: ignore[attr-defined]  # of the library's or the test's own object
     vendor_id, lamp = world()
     orders = [on_its_way(vendor_id, lamp, 10) for _ in range(ROUNDS)]
 

@@ -47,13 +47,13 @@ settings.configure(
 )
 django.setup()
 
-from django.contrib.auth.models import User  # noqa: E402  (needs django.setup)
-from django.core.management import call_command  # noqa: E402
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.db import models, transaction  # noqa: E402
-from django.urls import include, path  # noqa: E402
-from rest_framework import routers, serializers, viewsets  # noqa: E402
-from rest_framework_simplejwt.tokens import AccessToken  # noqa: E402
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
+from django.db import models, transaction
+from django.urls import include, path
+from rest_framework import routers, serializers, viewsets
+from rest_framework_simplejwt.tokens import AccessToken
 
 
 class Product(models.Model):

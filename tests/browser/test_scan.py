@@ -181,11 +181,11 @@ def test_an_answer_that_was_lost_books_nothing_twice(visitor: MakeVisitor, serve
     def lose(route: object) -> None:
         """The server books the scan; the answer never arrives."""
         if not lost:
-            lost.append(route.request.post_data)  # type: ignore[attr-defined]
-            route.fetch()  # type: ignore[attr-defined]
-            route.fulfill(status=503, content_type="text/html", body="gone")  # type: ignore[attr-defined]
+            lost.append(route.request.post_data)  # type: ignore[attr-defined]  # of the library's or the test's own object
+            route.fetch()  # type: ignore[attr-defined]  # of the library's or the test's own object
+            route.fulfill(status=503, content_type="text/html", body="gone")  # type: ignore[attr-defined]  # of the library's or the test's own object
         else:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()  # type: ignore[attr-defined]  # of the library's or the test's own object
 
     one.context.route("**/admin/scan/book/", lose)
     wedge(page, "TOWEL-01")

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_GET
 
 from accounts.capabilities import PURCHASING_WRITE, STOCK_POST
 from insights.explain import explain
-from inventory.admin.products import picture_url
 from inventory.errors import ProductUnknown
 from inventory.models import Product
 from workbox.core import events
@@ -99,7 +98,7 @@ def _product(product_id: int) -> Product:
 
 def _picture_url(product: Product) -> str:
     version: str | None = product.picture_version  # type: ignore[attr-defined]  # annotated by _product
-    return picture_url(product.pk, version) if version else ""
+    return f"{reverse('admin:inventory_product_picture', args=[product.pk])}?v={version}" if version else ""
 
 
 def _dialogs(request: HttpRequest, product: Product) -> list[dict[str, str]]:
