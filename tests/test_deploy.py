@@ -15,6 +15,8 @@ import yaml
 from django.urls import Resolver404, resolve
 from prometheus_client import REGISTRY
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 KUBERNETES = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/workbox.yaml").read_text()))
 COMPOSE = yaml.safe_load((ROOT / "compose.yml").read_text())

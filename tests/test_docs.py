@@ -16,6 +16,8 @@ from workbox.core import stream
 from workbox.core.events import NewEvent
 from workbox.management.commands import realtime as documents
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 ENVELOPE = {"type", "cursor", "event_id", "at"}

@@ -25,8 +25,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.once
-@pytest.mark.skipif("redis_client() is None", reason="the bell between processes is Redis")
+@pytest.mark.mariadb
 @pytest.mark.usefixtures("many_files")
 def test_a_ring_is_heard_over_a_socket_with_a_high_number() -> None:
     bell, client = Bell(), redis_client()

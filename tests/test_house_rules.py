@@ -10,6 +10,8 @@ import pytest
 
 from tests.house_rules import ROOMS, RULES, Rule, silent_ignores
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 # Made here, never committed (.gitignore).
 NOT_OURS = {".git", ".venv", ".hypothesis", "var", "node_modules", "__pycache__", "htmlcov"}

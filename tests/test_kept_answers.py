@@ -70,7 +70,7 @@ def test_a_new_name_of_a_category_a_unit_or_a_warehouse_is_seen_at_once(
     assert names() == ("Lights", "pc", "Old store")
 
 
-@pytest.mark.skipif("redis_client() is None", reason="without Redis nothing is kept")
+@pytest.mark.mariadb  # without Redis nothing is kept
 def test_what_is_kept_was_read_from_the_primary(manager: Api) -> None:
     request = RequestFactory().get("/api/v1/products")
     request.user = load_principal(manager.user.pk, None)  # type: ignore[assignment]  # as the API sets it

@@ -38,6 +38,8 @@ from insights.forecasting.distributions import (
 from insights.forecasting.panel import read_history
 from insights.forecasting.rivals import linear_regression, moving_average
 
+pytestmark = pytest.mark.once
+
 MONDAY = date(2026, 1, 5)
 
 

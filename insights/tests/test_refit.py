@@ -207,5 +207,5 @@ def test_without_a_run_a_product_is_fitted_with_what_a_few_others_share(
     with CaptureQueriesContext(connection) as asked:
         assert refit.fit_one(lamp.pk) is not None
     panels_read = [one["sql"] for one in asked if "in_stock_share" in one["sql"]]
-    products = [re.search(r'"product_id" IN \(([^)]*)\)', sql) for sql in panels_read]
+    products = [re.search(r"""["`]product_id["`] IN \(([^)]*)\)""", sql) for sql in panels_read]
     assert sorted(len(one[1].split(",")) for one in products if one) == [1, 3]

@@ -8,6 +8,8 @@ import pytest
 
 from purchasing.offers import Offer, Terms, compare, order_quantity, unit_price_for, work_out
 
+pytestmark = pytest.mark.once
+
 D = Decimal
 PLAIN = Terms(
     price_id=1,
