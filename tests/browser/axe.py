@@ -15,12 +15,13 @@ _AXE = Axe()
 _CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 
 
-def violations(page: Page, *, contrast_only: bool = False) -> list[str]:
-    """Each serious or critical violation: the rule, where, and what axe says to do."""
+def violations(page: Page, *, contrast_only: bool = False, without: str = "") -> list[str]:
+    """Each serious or critical violation, outside `without`: the rule, where, and what axe says to do."""
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if contrast_only:
         options["runOnly"] = _CONTRAST
-    found = _AXE.run(page, context={"exclude": [[one] for one in NOT_OURS]} if NOT_OURS else None, options=options)
+    outside = [[one] for one in (*NOT_OURS, without) if one]
+    found = _AXE.run(page, context={"exclude": outside} if outside else None, options=options)
     return [
         f"{one['id']} at {node['target'][0]}: {node['failureSummary'].splitlines()[-1].strip()}"
         for one in found.response["violations"]

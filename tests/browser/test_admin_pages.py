@@ -56,6 +56,8 @@ def test_every_main_page_fits_and_loads_from_here_only(
 def test_a_page_comes_in_the_theme_of_the_device(visitor: MakeVisitor, path: str) -> None:
     def background(*, dark: bool) -> int:
         page = visitor("manager", dark=dark).open(path)
+        if path == "/live/":
+            expect(page.locator("#connection")).to_have_text("Live")
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         return sum(map(int, re.findall(r"\d+", colour)[:3]))
 

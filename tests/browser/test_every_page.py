@@ -32,6 +32,7 @@ OWN_PAGES = {
     "warehouse-story": "/admin/story/warehouse/1/",
     "user-story": "/admin/story/user/2/",
 }
+SIDEBAR = "#nav-sidebar"  # the same on every page, and half of what axe would look at
 ROOMS = sorted({model._meta.app_label for model in admin.site._registry})
 
 
@@ -89,9 +90,10 @@ def test_every_page_is_open_to_all_fits_and_minds_its_own_business(
             continue
         assert answer is not None
         assert answer.status == 200, path
-        wrong += [f"{name}: {one}" for one in violations(page)]
+        seen_already = "" if name == "home" else SIDEBAR
+        wrong += [f"{name}: {one}" for one in violations(page, without=seen_already)]
         in_dark(page, is_dark=True)
-        wrong += [f"{name}, dark: {one}" for one in violations(page, contrast_only=True)]
+        wrong += [f"{name}, dark: {one}" for one in violations(page, contrast_only=True, without=seen_already)]
         page.set_viewport_size(PHONE)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > PHONE["width"]:

@@ -121,30 +121,41 @@ def test_a_transfer_is_made_in_the_dialog(visitor: MakeVisitor) -> None:
     expect(page.locator("body")).to_contain_text("2 × Wall clock (CLOCK-01) from Main store to Annex")
 
 
-def test_a_reorder_becomes_a_draft_and_a_quantity_nobody_delivers_is_refused(visitor: MakeVisitor) -> None:
-    page = visitor("manager").open("/admin/lookup/?q=KETTLE-01")
+def test_a_reorder_becomes_a_draft_and_a_quantity_nobody_delivers_is_refused(
+    visitor: MakeVisitor, server: Server
+) -> None:
+    server.run(
+        "from purchasing.services import vendors; from inventory.models import Product;"
+        "from decimal import Decimal as D;"
+        "vendors.add_price(vendors.create_vendor({'name': 'Clockmaker'}).pk,"
+        " vendors.NewPrice(Product.objects.get(sku='CLOCK-01').pk, D(20), pack_quantity=D(10)))"
+    )
+    page = visitor("manager").open("/admin/lookup/?q=CLOCK-01")
     page.locator(".wb-lookup-acts a", has_text="Reorder").click()
     page.fill("#dialog #id_quantity", "0")
     page.get_by_role("button", name="Create the draft").click()
     expect(page.locator("#dialog")).to_contain_text("greater than or equal to")
+    page.fill("#dialog #id_quantity", "25")
+    page.get_by_role("button", name="Create the draft").click()
+    expect(page.locator("#dialog")).to_contain_text("Clockmaker delivers 30: order that many.")
     page.fill("#dialog #id_quantity", "30")
     page.get_by_role("button", name="Create the draft").click()
-    expect(page.locator("body")).to_contain_text("is drafted: 30 × ")
+    expect(page.locator("body")).to_contain_text("is drafted: 30 × Wall clock (CLOCK-01) from Clockmaker.")
 
 
 def test_a_picture_is_given_and_stands_on_the_lookup(visitor: MakeVisitor, tmp_path: Path) -> None:
-    drawn = tmp_path / "clock.png"
+    drawn = tmp_path / "stove.png"
     Image.new("RGB", (300, 200), (20, 120, 60)).save(drawn)
     one = visitor("manager")
-    page = one.open("/admin/lookup/?q=CLOCK-01")
-    expect(page.locator("span.wb-lookup-picture")).to_have_text("WC")
+    page = one.open("/admin/lookup/?q=STOVE-01")
+    expect(page.locator("span.wb-lookup-picture")).to_have_text("CS")
     page.locator("#product-heading a").click()
     page.set_input_files("#id_picture", str(drawn))
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("body")).to_contain_text("was changed successfully")
-    page = one.open("/admin/lookup/?q=CLOCK-01")
+    page = one.open("/admin/lookup/?q=STOVE-01")
     picture = page.locator("a.wb-lookup-picture img")
-    expect(picture).to_have_attribute("alt", "Wall clock")
+    expect(picture).to_have_attribute("alt", "Camping stove")
     assert picture.evaluate("one => one.decode().then(() => [one.naturalWidth, one.naturalHeight])") == [300, 200]
     page.screenshot(path=str(tmp_path / "lookup.png"))
 

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 from accounts.models import Role, User
 from insights import facts, refit
-from inventory.gtin import check_digit
 from inventory.models import Barcode, Product, UnitOfMeasure, Warehouse
 from inventory.services import catalog, counts, ledger, transfers
 from inventory.services.catalog import OpeningStock
@@ -61,8 +60,7 @@ def make_shop() -> None:
         made[sku] = catalog.create_product(
             name=name, sku=sku, category=category, price=D(price), opening=opening, actor_id=clerk
         )
-        code = f"4006381{made[sku].pk:05d}0"
-        Barcode.objects.create(code=code[:-1] + check_digit(code), product=made[sku])
+        Barcode.objects.create(code=f"40063813{made[sku].pk:05d}", product=made[sku])
     beans = catalog.create_product(
         name="Coffee beans",
         sku="BEANS",
@@ -110,7 +108,7 @@ def make_orders(made: dict[str, Product], beans: Product) -> None:
     def order(*lines: tuple[Product, int], **options: object) -> int:
         return services.place_order(
             [Item(product.pk, D(count)) for product, count in lines], user_id=None, **options
-        ).id  # type: ignore[arg-type]  # what the case names
+        ).id  # type: ignore[arg-type]
 
     sold = services.counter_sale([Item(made["MUG-01"].pk, D(12))], user_id=buyer, sold_at=yesterday)
     services.return_order(sold.id, quantities={made["MUG-01"].pk: D(2)}, reason="Chipped")
