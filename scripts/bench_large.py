@@ -50,6 +50,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--cases", default="", help=f"separated by ; (all: {'; '.join(CASES)})")
     parser.add_argument("--peer-port", type=int, default=21901)
     asked = parser.parse_args()
     stop_on_signals()
@@ -69,13 +70,14 @@ def main() -> None:
 def _measure(asked: argparse.Namespace, compare: ModuleType, services: Services, token: str) -> None:
     bench.CASES.clear()
     bench.CASES.update(CASES)
-    asked.cases, asked.usual_drf, asked.no_tailer = ";".join(CASES), False, True
+    asked.cases, asked.usual_drf, asked.no_tailer = asked.cases or ";".join(CASES), False, True
+    products, asked.products = asked.products, PEER_PRODUCTS_MADE  # both are asked for the first 250 pages
     started = compare.start_peer
 
     def start_peer(place: argparse.Namespace, port: int) -> object:
         found = started(place, port)
-        more = MORE_PEER_PRODUCTS.format(first=PEER_PRODUCTS_MADE + 1, last=asked.products)
-        if asked.products > PEER_PRODUCTS_MADE:
+        more = MORE_PEER_PRODUCTS.format(first=PEER_PRODUCTS_MADE + 1, last=products)
+        if products > PEER_PRODUCTS_MADE:
             compare.sql(place.db, more, database="workbox_reference")
         return found
 
