@@ -94,7 +94,7 @@ def test_a_request_in_flight_is_answered_and_kept_and_new_ones_are_refused(
             time.sleep(0.7)
             assert waiting.status is None, "the request is in flight"
             server.process.send_signal(signal.SIGTERM)
-            assert until(lambda: is_refused(server), 5), "the door is closed"
+            assert until(lambda: is_refused(server), 8), "the door is closed"
             assert waiting.status is None
             assert server.process.poll() is None, "it waits for the request"
         waiting.join()
