@@ -108,7 +108,7 @@ def make_orders(made: dict[str, Product], beans: Product) -> None:
     def order(*lines: tuple[Product, int], **options: object) -> int:
         return services.place_order(
             [Item(product.pk, D(count)) for product, count in lines], user_id=None, **options
-        ).id  # type: ignore[arg-type]
+        ).id  # type: ignore[arg-type]  # what the case names
 
     sold = services.counter_sale([Item(made["MUG-01"].pk, D(12))], user_id=buyer, sold_at=yesterday)
     services.return_order(sold.id, quantities={made["MUG-01"].pk: D(2)}, reason="Chipped")
