@@ -92,8 +92,9 @@ def test_every_page_is_open_to_all_fits_and_minds_its_own_business(
         assert answer.status == 200, path
         seen_already = "" if name == "home" else SIDEBAR
         wrong += [f"{name}: {one}" for one in violations(page, without=seen_already)]
-        in_dark(page, is_dark=True)
-        wrong += [f"{name}, dark: {one}" for one in violations(page, contrast_only=True, without=seen_already)]
+        if not name.endswith(" add"):  # the page to change one, empty
+            in_dark(page, is_dark=True)
+            wrong += [f"{name}, dark: {one}" for one in violations(page, contrast_only=True, without=seen_already)]
         page.set_viewport_size(PHONE)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > PHONE["width"]:
