@@ -1,7 +1,7 @@
 """Every list of the admin with odd searches, filters, orders and page numbers in its address: nothing breaks.
 
-On SQLite whole pages are asked for. What another database could make of an odd value stands in the list's rows and
-counts alone, so on MariaDB those are read and no page is drawn around them: that takes a quarter of the time.
+What a database could make of an odd value stands in the list's rows and counts, so those are read for each. The page
+around them is drawn once per parameter, on SQLite: drawing it every time took four times as long and showed no more.
 """
 
 from collections.abc import Iterator
@@ -83,14 +83,17 @@ def listed(label: str, model_admin: Any, user: User, query: dict[str, str]) -> i
 def test_no_list_breaks_or_writes_whatever_stands_in_its_address(shop: None, room: str) -> None:
     client, user = browser("admin", raise_request_exception=False), User.objects.get(username="admin")
     before, wrong, asked = fingerprint(), [], 0
+    drawn: set[tuple[str, ...]] = set()
     for label, model_admin in registered().items():
         if not label.startswith(f"{room}."):
             continue
         for query in odd_queries(model_admin, user):
-            if connection.vendor == "mysql":
+            parameters = (label, *query)
+            if connection.vendor == "mysql" or parameters in drawn:
                 status = listed(label, model_admin, user, query)
             else:
                 status = client.get(url(label, "changelist"), query).status_code
+                drawn.add(parameters)
             asked += 1
             # 302: back to the list without what made no sense; 400: a look-up nobody offers
             if status not in ({200, 302, 400} if set(query) & {"nothing", "id__gte"} else {200, 302}):
