@@ -29,11 +29,11 @@ def database_url() -> str:
     return f"mysql://{user}@{options['HOST']}:{options['PORT']}/{options['NAME']}"
 
 
-GRANIAN = ["-m", "granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "8", "--no-access-log"]
+GRANIAN = ["-m", "granian", "--interface", "wsgi", "--blocking-threads", "8", "--no-access-log"]
 
 
 class ServerProcess:
-    """One `manage.py serve`, or (`production`) granian with two workers as HTTP is served in production."""
+    """One `manage.py serve`, or (`production`) granian as HTTP is served in production, with two workers unless told."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class ServerProcess:
         redis_url: str | None = None,
         port: int | None = None,
         production: bool = False,
+        workers: int = 2,
         variables: dict[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
@@ -55,12 +56,13 @@ class ServerProcess:
             **(variables or {}),
         }
         serve = ["manage.py", "serve", "--port", str(self.port)]
-        granian = [*GRANIAN, "--port", str(self.port), "workbox.wsgi:application"]
+        granian = [*GRANIAN, "--workers", str(workers), "--port", str(self.port), "workbox.wsgi:application"]
         self.process = subprocess.Popen(
             [sys.executable, *(granian if production else serve)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,  # so that its workers can be ended with it
         )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -98,7 +100,7 @@ class ServerProcess:
             try:
                 self.process.wait(timeout=10)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
 
 
