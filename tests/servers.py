@@ -33,7 +33,7 @@ GRANIAN = ["-m", "granian", "--interface", "wsgi", "--blocking-threads", "8", "-
 
 
 class ServerProcess:
-    """One `manage.py serve`, or (`production`) granian as HTTP is served in production, with two workers unless told."""
+    """One `manage.py serve`, or (`production`) granian as HTTP is served in production; two workers unless told."""
 
     def __init__(
         self,
