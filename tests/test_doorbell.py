@@ -35,6 +35,19 @@ def test_a_ring_is_heard_over_a_socket_with_a_high_number() -> None:
     bell._wire._sock = socket.socket(fileno=fcntl.fcntl(low.fileno(), fcntl.F_DUPFD, BEYOND_SELECT))
     low.close()
     assert not bell.wait(0.1)
-    client.publish(doorbell.CHANNEL, "1")
+    client.publish(doorbell.channel(), "1")
+    assert bell.wait(2)
+    bell.close()
+
+
+@pytest.mark.mariadb
+def test_a_neighbour_on_the_same_server_is_not_heard() -> None:
+    client = redis_client()
+    assert client is not None
+    bell, database = Bell(), client.connection_pool.connection_kwargs["db"]
+    assert bell.wait(2), "Redis confirms the subscription"
+    client.publish(f"wb:bell:{database + 1}", "1")
+    assert not bell.wait(0.1)
+    client.publish(f"wb:bell:{database}", "1")
     assert bell.wait(2)
     bell.close()

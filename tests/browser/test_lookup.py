@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.axe import looks
 from tests.browser.conftest import Visitor
@@ -91,6 +91,18 @@ def test_a_part_of_a_name_is_chosen_with_the_arrow_keys(visitor: MakeVisitor) ->
     expect(page.get_by_role("option")).to_have_count(2)
     page.keyboard.press("Escape")
     expect(page.locator("#lookup-list")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("text", "heading"), [("NOBODY-KNOWS", "0 found"), ("CLOCK-01", "Wall clock")])
+def test_what_is_scanned_before_the_script_runs_is_the_new_code(visitor: MakeVisitor, text: str, heading: str) -> None:
+    page = visitor("clerk").open("/admin/lookup/")
+    held: list[Route] = []
+    page.route("**/workbox/lookup.*js*", lambda route: held.append(route))  # noqa: PLW0108  (it wants a Python function)
+    page.goto(f"{page.url}?q={text}", wait_until="commit")
+    expect(page.get_by_role("heading", name=heading, exact=False).first).to_be_visible()
+    page.keyboard.type("lamp")
+    held[0].continue_()
+    expect(page.get_by_role("option")).to_have_count(2)
 
 
 def test_an_adjustment_in_the_dialog_is_on_the_page_at_once(visitor: MakeVisitor) -> None:

@@ -214,6 +214,23 @@ def test_a_count_closed_meanwhile_is_a_conflict_that_nobody_loses(visitor: MakeV
     expect(page.locator("#scan-connection-text")).to_have_text("Online")
 
 
+def test_a_scan_that_comes_as_a_round_of_sending_ends_is_sent_at_once(visitor: MakeVisitor, server: Server) -> None:
+    page = station(visitor("clerk"))
+    adjusting(page, "Race")
+    before = on_hand(server, "TOWEL-01")
+    for round_ in range(1, 16):
+        page.evaluate(
+            """async (pause) => {
+                window.dispatchEvent(new Event("online"));  // a round with nothing to send
+                await new Promise((go) => setTimeout(go, pause));
+                document.getElementById("scan-code").value = "TOWEL-01";
+                document.getElementById("scan-form").requestSubmit();
+            }""",
+            round_ / 2,
+        )
+        expect(page.locator("#scan-text")).to_contain_text(f"{before + round_} on hand now", timeout=2500)
+
+
 def test_the_mute_switch_and_the_setup_are_remembered(visitor: MakeVisitor) -> None:
     page = station(visitor("clerk"))
     page.click("[data-mode=move]")

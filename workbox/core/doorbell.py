@@ -7,18 +7,29 @@ Measured against Channels' `group_send`: see docs/decisions/0002.
 import selectors
 import threading
 import time
+from functools import lru_cache
 from typing import Any
 
 import redis
 from django.conf import settings
+from redis.connection import parse_url
 
 from workbox.core.cache import own_connection, redis_client, redis_failed
 
-CHANNEL = "wb:bell"
 SLICE_SECONDS = 0.2
 
 _local = threading.Condition()
 _rings = 0
+
+
+def channel() -> str:
+    """The Redis channel of this installation: channels know no databases, so two that share a server must not share it."""
+    return _channel_of(settings.REDIS_URL)
+
+
+@lru_cache(maxsize=8)
+def _channel_of(url: str) -> str:
+    return f"wb:bell:{parse_url(url).get('db', 0) if url else 0}"
 
 
 def ring_local() -> None:
@@ -66,7 +77,7 @@ class Bell:
         wire = own_connection(client)
         try:
             wire.connect()
-            wire.send_command("SUBSCRIBE", CHANNEL)
+            wire.send_command("SUBSCRIBE", channel())
         except redis.RedisError:
             redis_failed()
             return False

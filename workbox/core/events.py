@@ -182,7 +182,7 @@ def outdate(*topics: str) -> None:
 
 
 def _renew_versions(topics: Iterable[str], *, ring: bool) -> None:
-    announce({version_key(topic): new_version() for topic in topics}, doorbell.CHANNEL, ring=ring)
+    announce({version_key(topic): new_version() for topic in topics}, doorbell.channel(), ring=ring)
 
 
 def sequence_pending() -> int:

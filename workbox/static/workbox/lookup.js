@@ -86,15 +86,9 @@ at("lookup-form").addEventListener("submit", (event) => {
   if (!field.value.trim()) event.preventDefault();
 });
 
-/* A scanner types wherever the focus is, but not into another field, a dialog or a control that is being used. */
-document.addEventListener("keydown", (event) => {
-  const busy = event.target.closest?.("input, textarea, select, button, a, summary, #modal-content, [contenteditable]");
-  if (busy || event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1 || event.key === " ") return;
-  field.value = "";
-  field.focus();
-});
-field.focus({ preventScroll: true });
-field.select();
+/* lookup-field.js took what was typed before this script ran: it is asked for now. */
+if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input"));
+else field.focus({ preventScroll: true });
 
 /* ---- numbers that stay true: the stream says that something moved, the page is asked again ---- */
 function showLine(name, text) {

@@ -22,7 +22,7 @@ const PAPERS = { ORDER: ["pick", "order_id"], PO: ["receive", "purchase_order_id
 const PAPER_FIELDS = Object.values(PAPERS).map(([, name]) => name);
 const LISTS = { purchase_order_id: "purchase_orders", order_id: "orders", count_id: "counts", warehouse_id: "warehouses", to_warehouse_id: "warehouses" };
 
-let queue, mode = MODES[0], isSending = false, unreached = navigator.onLine ? "" : "offline", retry = 0, basket = {};
+let queue, mode = MODES[0], sending = null, isAskedAgain = false, unreached = navigator.onLine ? "" : "offline", retry = 0, basket = {};
 let setup = JSON.parse(localStorage.getItem(SETUP) ?? "{}");
 let isMuted = localStorage.getItem(MUTED) === "yes";
 let audio = null;
@@ -172,15 +172,26 @@ async function choosePaper(wanted, name, number, code) {
 }
 
 /* ---- the queue is sent, one after another, in order ---- */
-/* One tab sends: two would both put a pick into the basket. */
+/* One tab sends at a time: two would both put a pick into the basket. A scan that comes while the last ones are being sent
+   is sent in one more round: the running one may have looked for the last time. */
 function sync() {
-  if (!navigator.locks) return send(true);
-  return navigator.locks.request("workbox-scan-send", { ifAvailable: true }, send);
+  isAskedAgain = true;
+  sending ??= sendAll();
+  return sending;
 }
 
-async function send(isMine) {
-  if (isSending || !isMine) return;
-  isSending = true;
+async function sendAll() {
+  try {
+    while (isAskedAgain) {
+      isAskedAgain = false;
+      await (navigator.locks ? navigator.locks.request("workbox-scan-send", send) : send());
+    }
+  } finally {
+    sending = null;
+  }
+}
+
+async function send() {
   clearTimeout(retry);
   try {
     for (let next = await queue.next(); next; next = await queue.next()) {
@@ -197,7 +208,6 @@ async function send(isMine) {
     }
     await queue.tidy();
   } finally {
-    isSending = false;
     await show();
   }
   if (await queue.next()) retry = setTimeout(sync, RETRY_MS);
