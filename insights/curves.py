@@ -1,7 +1,7 @@
 """Forecasts in and out of their table: a run's curves written and read in bulk, curves of places put together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from insights.forecasting import NO_DEMAND, Forecast, Pool, join
+from insights.forecasting.cold_start import ColdStart
 from insights.forecasting.spread import HORIZONS_DAYS, PooledSpread
 from insights.models import ForecastCurve, ForecastRun
 from insights.panels import EVERYWHERE
@@ -169,10 +170,22 @@ def pool_body(pool: Pool) -> dict[str, Any]:
         "base": pool.spread.base.tolist(),
         "slope": pool.spread.slope.tolist(),
         "uplift": float(pool.spread.uplift),
+        "cold_start": _as_lists(pool.cold_start),
     }
+
+
+def _as_lists(found: ColdStart | None) -> dict[str, list[float]] | None:
+    return None if found is None else {name: value.tolist() for name, value in asdict(found).items()}
 
 
 def pool_from(body: Mapping[str, Any]) -> Pool:
     """A pool from JSON."""
     spread = PooledSpread(np.array(body["base"], float), np.array(body["slope"], float), float(body["uplift"]))
-    return Pool(np.array(body["weekdays"], float), float(body["rate"]), np.array(body["losses"], float), spread)
+    learned = body.get("cold_start")
+    return Pool(
+        np.array(body["weekdays"], float),
+        float(body["rate"]),
+        np.array(body["losses"], float),
+        spread,
+        ColdStart(**{name: np.array(value, float) for name, value in learned.items()}) if learned else None,
+    )

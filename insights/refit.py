@@ -18,7 +18,7 @@ from insights.panels import EVERYWHERE, Calendar, calendar_of, read_panel, sella
 from insights.scoring import score_kept_runs
 from workbox.core.db import after_commit, in_parts, transact
 
-MODEL_VERSION = "nb-2026.1"
+MODEL_VERSION = "nb-2026.2"
 MODEL_TYPE = "negative_binomial_exponential_smoothing"
 CURVES_PER_TRANSACTION = 500
 PRODUCTS_PER_PANEL = 1000

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -91,30 +91,29 @@ def after_a_stockout(panel: Panel) -> dict[str, float]:
     return {name: float(np.mean(found)) for name, found in covered.items()}
 
 
-def with_short_history(panel: Panel) -> dict[str, float]:
-    """WAPE of 14-day sums where fourteen days are known; every second SKU is young at a time, the others are its
-    pool.
+def with_short_history(panel: Panel) -> dict[str, dict[str, float]]:
+    """WAPE and coverage of 14-day sums where fourteen days are known; every second SKU is young at a time, the others
+    are its pool.
     """
     missed, average_missed, total = 0.0, 0.0, 0.0
+    inside: list[float] = []
     for known, truth in windows(panel):
         for half in (0, 1):
             pool = learn_pool(known.rows(slice(1 - half, None, 2)))
-            young = known.rows(slice(half, None, 2))
-            units = young.units[:, -YOUNG_DAYS:]
-            seen = make_panel(
-                units,
-                first_day=young.next_day - timedelta(days=YOUNG_DAYS),
-                exposure=young.exposure[:, -YOUNG_DAYS:],
-                is_open=young.is_open[-YOUNG_DAYS:],
-                known_from=np.zeros(young.skus),
-            )
+            seen = known.rows(slice(half, None, 2)).last(YOUNG_DAYS)
             # A SKU without a sale in them has no history at all yet.
-            has_sold = np.asarray(units > 0).any(axis=1)
-            sold = truth[half::2, :14].sum(axis=1)[has_sold]
-            missed += float(np.abs(sold - forecast(seen, pool).mean(14)[has_sold]).sum())
-            average_missed += float(np.abs(sold - units.sum(axis=1)[has_sold]).sum())
+            has_sold = np.asarray(seen.units > 0).any(axis=1)
+            sold = truth[half::2, :YOUNG_DAYS].sum(axis=1)[has_sold]
+            found = forecast(seen, pool).rows(has_sold)
+            missed += float(np.abs(sold - found.mean(YOUNG_DAYS)).sum())
+            average_missed += float(np.abs(sold - seen.units[has_sold].sum(axis=1)).sum())
             total += float(sold.sum())
-    return {"workbox": missed / total, "moving_average": average_missed / total}
+            low, high = (found.quantile(YOUNG_DAYS, q) for q in (0.1, 0.9))
+            inside.extend((np.floor(low) <= sold) & (sold <= np.ceil(high)))
+    return {
+        "wape": {"workbox": missed / total, "moving_average": average_missed / total},
+        "coverage_80": {"workbox": float(np.mean(inside))},
+    }
 
 
 def depletion_error(panel: Panel) -> dict[str, float]:
@@ -189,7 +188,7 @@ def measure(one: Slice) -> dict[str, object]:
     return {
         "scores": {name: asdict(score) for name, score in run_backtest(one.panel).scores.items()},
         "coverage_p95_after_stockout": after_a_stockout(one.panel),
-        "wape_with_14_days": with_short_history(one.panel),
+        "with_14_days": with_short_history(one.panel),
         "depletion_error_days": depletion_error(one.panel),
         "policy": compare_policies(one.panel),
     }

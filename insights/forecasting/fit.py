@@ -2,10 +2,12 @@
 it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from insights.forecasting.cold_start import FORTNIGHT_DAYS, ColdStart, Fortnights, learn_cold_start, traits
 from insights.forecasting.curve import (
     MODEL,
     MOVING_AVERAGE,
@@ -34,29 +36,54 @@ GUARD_ORIGINS = 8
 _GUARD_WEEKS = 2
 _CHUNK = 4_096
 _POOL_SKUS = 4_000
-_WIDENING = {MODEL: 1.0, PROVISIONAL: 1.15, PEER_ESTIMATE: 2.0, NO_DEMAND: 1.0}
+_FORTNIGHTS_WEEKS = 26
+_IN_STOCK_SHARE = 0.8
+_WIDENING = {MODEL: 1.0, PROVISIONAL: 1.5, PEER_ESTIMATE: 2.0, NO_DEMAND: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What SKUs share: the weekday pattern (7, Monday first), a typical rate, how each half-life did, the spread."""
+    """What SKUs share: the weekday pattern (7, Monday first), a typical rate, how each half-life did, the spread, and
+    what a first fortnight says where the level alone is farther off.
+    """
 
     weekdays: Floats
     rate: float
     losses: Floats
     spread: PooledSpread
+    cold_start: ColdStart | None = None
 
 
 def learn_pool(panel: Panel) -> Pool:
     """The pool of up to 4,000 evenly spaced SKUs of the panel."""
-    history = read_history(panel.sample(_POOL_SKUS))
+    some = panel.sample(_POOL_SKUS)
+    history = read_history(some)
     weekdays = pooled_weekdays(history)
     factors = weekday_factors(history, weekdays)
     level = _typical_rate(history)
     losses = relative_losses(walk(history, factors, pool_rate=level))
     rates = walk(history, factors, pool_rate=level, pool_losses=losses)
     monday_first = np.roll(weekdays, panel.next_day.weekday())
-    return Pool(monday_first, level, losses, pool_spread(misses(rates, rates.model)))
+    pool = Pool(monday_first, level, losses, pool_spread(misses(rates, rates.model)))
+    return replace(pool, cold_start=learn_cold_start(list(_fortnights(some, pool))))
+
+
+def _fortnights(panel: Panel, pool: Pool) -> Iterator[Fortnights]:
+    """At the ends of the last 26 weeks, oldest first: SKUs as if known for a fortnight, and what they sold next."""
+    origins = (panel.days - 7 * weeks for weeks in range(_FORTNIGHTS_WEEKS + 1, 1, -1))
+    for origin in (one for one in origins if one >= 2 * FORTNIGHT_DAYS):
+        before, ahead = slice(origin - FORTNIGHT_DAYS, origin), slice(origin, origin + FORTNIGHT_DAYS)
+        is_known, has_sold = (
+            np.asarray((panel.units[:, one] > 0).any(axis=1)) for one in (slice(before.start), before)
+        )
+        in_stock = np.asarray(panel.exposure[:, ahead], float).sum(axis=1)
+        rows = np.flatnonzero(is_known & has_sold & (in_stock >= _IN_STOCK_SHARE * panel.is_open[ahead].sum()))
+        if rows.size:
+            seen = panel.rows(rows).until(origin).last(FORTNIGHT_DAYS)
+            found = _forecast_chunk(seen, pool)
+            sold = np.maximum(np.asarray(panel.units[rows, ahead], float), 0).sum(axis=1)
+            expected = found.mean(FORTNIGHT_DAYS)
+            yield Fortnights(traits(read_history(seen), found.rate), np.maximum(expected, 1e-6), sold)
 
 
 def _typical_rate(history: History) -> float:
@@ -90,16 +117,18 @@ def _forecast_chunk(panel: Panel, pool: Pool) -> Forecast:
     rate[status == NO_DEMAND] = 0.0
     open_factors = factors * history.open_share
     horizon_means = rate[:, None] * open_factors.mean(axis=1, keepdims=True) * np.array(HORIZONS_DAYS)
+    # What a first fortnight says moves the level. What is possible stays: variance and upper tail are the old level's.
+    start = np.ones(len(rate)) if pool.cold_start is None else pool.cold_start.factor(history, rate)
     found: Misses = misses(rates, rates.model)
     widening = np.array([_WIDENING[str(one)] for one in status])[:, None] if len(status) else np.ones((0, 1))
     # Places in the week ahead become weekdays, Monday first.
     monday_first = np.roll(open_factors, panel.next_day.weekday(), axis=1)
     return Forecast(
         start_on=panel.next_day,
-        rate=rate,
+        rate=rate * start,
         weekdays=monday_first,
-        dispersion=dispersion(found, horizon_means, pool.spread, widening),
-        uplift=uplift(found, horizon_means, pool.spread),
+        dispersion=dispersion(found, horizon_means, pool.spread, widening) / np.minimum(start, 1)[:, None],
+        uplift=np.maximum(uplift(found, horizon_means, pool.spread) / start, 1),
         returns=history.returns,
         days=history.days,
         status=status,

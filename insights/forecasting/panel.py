@@ -73,6 +73,21 @@ class Panel:
             returned=returned,
         )
 
+    def last(self, days: int) -> "Panel":
+        """As if its SKUs were known for so many days only: nothing of what was before, and for sale from the first of
+        them.
+        """
+        first = self.days - days
+        return replace(
+            self,
+            units=self.units[:, first:],
+            exposure=self.exposure[:, first:],
+            is_open=self.is_open[first:],
+            first_day=self.first_day + timedelta(days=first),
+            returned=None if self.returned is None else self.returned[:, first:],
+            known_from=np.zeros(self.skus, int),
+        )
+
     def chunks(self, size: int) -> Iterator["Panel"]:
         """The SKUs a few thousand at a time, so that a hundred thousand need no more memory than that."""
         for start in range(0, self.skus, size):

@@ -23,7 +23,7 @@ _rings = 0
 
 
 def channel() -> str:
-    """The Redis channel of this installation: channels know no databases, so two that share a server must not share it."""
+    """The Redis channel of this installation: named after its database, for a server's databases share their channels."""
     return _channel_of(settings.REDIS_URL)
 
 

@@ -24,7 +24,7 @@ TRAINED_EXAMPLE = {
     "success": True,
     "message": "Cable (CABLE-2M) was trained on 74 days of history.",
     "product_id": 2,
-    "model_version": "nb-2026.1",
+    "model_version": "nb-2026.2",
     "model_type": "negative_binomial_exponential_smoothing",
     "training_metrics": {
         "wape_14_days": 0.26,
