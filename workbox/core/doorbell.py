@@ -23,7 +23,7 @@ _rings = 0
 
 
 def channel() -> str:
-    """The Redis channel of this installation, named after its database: the databases of a server share all channels."""
+    """The Redis channel of this installation, named after its database: the databases of a server share channels."""
     return _channel_of(settings.REDIS_URL)
 
 
