@@ -10,7 +10,7 @@ from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Quer
 
 from insights import curves, facts
 from insights.facts import ZERO
-from insights.forecasting import HORIZON_DAYS, MODEL_FROM_DAYS, MOVING_AVERAGE, NO_DEMAND, PEER_ESTIMATE
+from insights.forecasting import HORIZON_DAYS, MODEL_FROM_DAYS, MOVING_AVERAGE, NO_DEMAND, PEER_ESTIMATE, PROVISIONAL
 from insights.forecasting import curve as arithmetic
 from insights.models import DailyDemand, ForecastCurve, ForecastRun
 from insights.panels import EVERYWHERE, calendar_over, read_panel
@@ -157,6 +157,8 @@ def why(found: Prediction, row: int) -> str:
     rate, days = plain(number(daily_rate(found.forecast)[row], 2)), int(found.forecast.days[row])
     if status == PEER_ESTIMATE:
         basis = f"it has {days} days of history, so the {rate} a day are mostly what products of this shop usually sell"
+    elif status == PROVISIONAL:
+        basis = f"{days} days of history are few, so the {rate} a day lean on how products of this shop went on"
     else:
         uses_average = str(found.forecast.model[row]) == MOVING_AVERAGE
         ours, average = (

@@ -182,6 +182,7 @@ def test_too_little_history_is_refused_with_the_numbers_unless_an_estimate_is_we
     assert (body["min_required_days"], body["days_of_data"]) == (30, 20)
     found = manager("GET", f"predictions/{young.pk}?allow_provisional=true").json()
     assert (found["status"], found["days_of_data"]) == ("provisional", 20)
+    assert "20 days of history are few, so the" in found["why"]
     batch = manager("GET", "predictions/batch").json()
     assert (batch["total_products"], batch["successful_predictions"], batch["failed_predictions"]) == (2, 1, 1)
     assert [(one["product_id"], one["days_of_data"]) for one in batch["errors"]] == [(young.pk, 20)]
