@@ -228,7 +228,8 @@ def test_a_scan_that_comes_as_a_round_of_sending_ends_is_sent_at_once(visitor: M
             }""",
             round_ / 2,
         )
-        expect(page.locator("#scan-text")).to_contain_text(f"{before + round_} on hand now", timeout=2500)
+        # Sooner than the timer of five seconds.
+        expect(page.locator("#scan-text")).to_contain_text(f"{before + round_} on hand now", timeout=4000)
 
 
 def test_the_mute_switch_and_the_setup_are_remembered(visitor: MakeVisitor) -> None:
