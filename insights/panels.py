@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db import connections
+from django.db.models import FloatField, Func, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from insights.forecasting import Panel, make_panel
 from insights.models import DailyDemand, TradingDay
@@ -16,6 +17,27 @@ EVERYWHERE = 0  # the place key of all sellable warehouses together
 DAYS_READ = 728
 BUSY_LINES_A_DAY = 8  # where so many lines are usual, a day without one was a closed one
 _AROUND_DAYS = 28
+_CELLS = 7  # of a row of the daily demand that a panel is made of
+
+
+class _Float(Func):
+    """An exact number as a float."""
+
+    template = "(%(expressions)s + 0e0)"
+    output_field = FloatField()
+
+
+class _Ordinal(Func):
+    """A date as `date.toordinal` counts days."""
+
+    template = "(TO_DAYS(%(expressions)s) - 365)"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite counts from noon, 24 November 4714 BC."""
+        return self.as_sql(
+            compiler, connection, template="CAST(julianday(%(expressions)s) - 1721424.5 AS INTEGER)", **context
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,40 +118,59 @@ def read_panel(product_ids: Sequence[int], calendar: Calendar) -> Panel:
     """The history of these products in the calendar's place, in the order of the ids, in two statements at most."""
     row_of = {product_id: number for number, product_id in enumerate(product_ids)}
     shape = (len(product_ids), calendar.days)
-    units, returned = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    levels: dict[tuple[int, int], int] = {}
-    cells: list[tuple[int, int, float, bool]] = []
-    first = calendar.first_day.toordinal()
-    rows: QuerySet[Any, Any] = DailyDemand.objects.filter(_read(calendar), product_id__in=product_ids).order_by()
-    for product_id, place, day, sold, back, share, is_empty in rows.values_list(
-        "product_id", "warehouse_id", "day", "units", "returned_units", "in_stock_share", "is_empty_after"
-    ).iterator(chunk_size=5000):
-        row, column = row_of[product_id], day.toordinal() - first
-        units[row, column] += float(sold)
-        returned[row, column] += float(back)
-        level = levels.setdefault((product_id, place), len(levels))
-        cells.append((level, column, float(share), is_empty))
-    exposure = np.zeros(shape, np.float32)
-    if levels:
-        shares = _shares(len(levels), calendar.days, cells, _empty_before(product_ids, calendar, levels))
-        np.maximum.at(exposure, [row_of[product_id] for product_id, _ in levels], shares)
+    units, returned, exposure = (np.zeros(shape, np.float32) for _ in range(3))
+    rows = DailyDemand.objects.filter(_read(calendar), product_id__in=product_ids).order_by()
+    # Plain numbers, past the converters of columns: a large shop has millions of these rows.
+    cells = rows.values_list(
+        "product_id", "warehouse_id", _Ordinal("day"), _Float("units"), _Float("returned_units"),
+        _Float("in_stock_share"), "is_empty_after",
+    )  # fmt: skip
+    found = _numbers(cells) if product_ids else np.empty((0, _CELLS))
+    if len(found):
+        keys, level = np.unique(found[:, :2].astype(np.int64), axis=0, return_inverse=True)
+        level = level.reshape(-1)
+        levels = {(int(product_id), int(place)): number for number, (product_id, place) in enumerate(keys)}
+        row_of_level = np.array([row_of[int(product_id)] for product_id in keys[:, 0]])
+        row, column = row_of_level[level], found[:, 2].astype(int) - calendar.first_day.toordinal()
+        np.add.at(units, (row, column), found[:, 3])
+        np.add.at(returned, (row, column), found[:, 4])
+        marks = _Marks(level, column, found[:, 5], found[:, 6] > 0)
+        shares = _shares(len(levels), calendar.days, marks, _empty_before(product_ids, calendar, levels))
+        np.maximum.at(exposure, row_of_level, shares)
     exposure *= calendar.is_open
     return make_panel(
         units, first_day=calendar.first_day, exposure=exposure, is_open=calendar.is_open, returned=returned
     )
 
 
-def _shares(levels: int, days: int, cells: Sequence[tuple[int, int, float, bool]], empty: Sequence[int]) -> Any:
+def _numbers(cells: QuerySet[Any, Any]) -> Any:
+    """The rows as the database sends them, (rows, _CELLS) as floats."""
+    with connections[cells.db].cursor() as cursor:
+        cursor.execute(*cells.query.get_compiler(using=cells.db).as_sql())
+        rows = cursor.fetchall()
+    return np.array(rows, float).reshape(-1, _CELLS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What rows of the daily demand say of levels: the day's column, the share in stock, and whether it ended empty."""
+
+    level: Any
+    column: Any
+    share: Any
+    ends_empty: Any
+
+
+def _shares(levels: int, days: int, said: _Marks, empty: Sequence[int]) -> Any:
     """The share of each day (levels, days) on which a level had stock: what rows say, in between as the last ended."""
-    rows, columns, shares, ends = (np.array(one) for one in zip(*cells, strict=True))
     marks = np.full((levels, days + 1), -1, np.int8)
     marks[:, 0] = 1
     marks[list(empty), 0] = 0
-    marks[rows, columns + 1] = ~ends.astype(bool)
+    marks[said.level, said.column + 1] = ~said.ends_empty
     places = np.where(marks >= 0, np.arange(days + 1, dtype=np.int16), np.int16(0))
     np.maximum.accumulate(places, axis=1, out=places)
     found = np.take_along_axis(marks, places.astype(np.intp), axis=1)[:, :-1].astype(np.float32)
-    found[rows, columns] = shares
+    found[said.level, said.column] = said.share
     return found
 
 

@@ -58,8 +58,8 @@ def fill(products: int, sale_days: int) -> None:
         cursor.execute(
             "INSERT IGNORE INTO insights_dailydemand (product_id, warehouse_id, day, units, orders, returned_units,"  # noqa: S608  (our own numbers)
             " in_stock_share, is_empty_after) SELECT p.id, %s,"
-            f" %s - INTERVAL FLOOR(RAND(p.id * 31 + seq) * {DAYS}) DAY,"
-            " 1 + FLOOR(RAND(p.id + seq * 17) * (1 + p.id %% 9)), 1, 0, 1, 0"
+            f" %s - INTERVAL CRC32(CONCAT(p.id, '-', seq)) %% {DAYS} DAY,"
+            " 1 + CRC32(CONCAT(seq, '/', p.id)) %% (1 + p.id %% 9), 1, 0, 1, 0"
             f" FROM inventory_product p JOIN seq_1_to_{sale_days}",
             [warehouse.pk, last],
         )

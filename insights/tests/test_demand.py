@@ -130,6 +130,26 @@ def test_the_share_of_the_day_in_stock_follows_the_ledgers_balance(make_product:
     assert panel.units[0].tolist() == [4.0, 0, 0, 0, 0, 0, 0, 0]
 
 
+def test_a_panel_adds_up_places_and_has_a_row_for_what_never_sold(
+    make_product: MakeProduct, main: Warehouse, annex: Warehouse
+) -> None:
+    new, lamp = make_product("New"), make_product()
+    for place, units in ((main, "1.5"), (annex, "2")):
+        DailyDemand.objects.create(
+            product=lamp, warehouse=place, day=days_ago(3, 0).date(), units=D(units), returned_units=1, orders=1,
+            in_stock_share=D("0.25"),
+        )  # fmt: skip
+        TradingDay.objects.create(warehouse=place, day=days_ago(3, 0).date(), lines=1)
+    calendar = panels.calendar_of(panels.EVERYWHERE, last_day=days_ago(1, 0).date())
+    assert calendar is not None
+    panel = panels.read_panel([new.pk, lamp.pk], calendar)
+    assert panel.units.tolist() == [[0, 0, 0], [3.5, 0, 0]]
+    assert panel.returned.tolist() == [[0, 0, 0], [2, 0, 0]]
+    assert panel.exposure.tolist() == [[0, 0, 0], [0.25, 1, 1]]
+    assert panels.read_panel([new.pk], calendar).units.tolist() == [[0, 0, 0]]
+    assert panels.read_panel([], calendar).skus == 0
+
+
 def test_an_entry_that_comes_late_is_where_it_belongs(
     make_product: MakeProduct, main: Warehouse, sell_daily: SellDaily
 ) -> None:
