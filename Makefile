@@ -2,7 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+# Without compiling: Python compiles what it imports, a small part of all this, when it imports it.
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Further pytest arguments, for example: make test ARGS="-k oversell -x"
 ARGS ?=

@@ -178,6 +178,7 @@ def test_kept_pages_live_as_long_as_the_documents_say() -> None:
     assert KEPT_SECONDS == 300
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_static_files_are_served_with_a_long_life(tmp_path: Path) -> None:
     variables = {"STATIC_MANIFEST": "true", "STATIC_ROOT": str(tmp_path)}

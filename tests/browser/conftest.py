@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -103,6 +104,10 @@ class Visitor:
         self.page.goto(self.server.url + path)
         return self.page
 
+    def is_logged_in(self) -> bool:
+        """The server knows this window's session."""
+        return self.context.request.get(f"{self.server.url}/admin/jsi18n/", max_redirects=0).status == 200
+
     def log_in(self, user: str) -> Page:
         """Through the login page."""
         page = self.open("/admin/login/")
@@ -113,8 +118,14 @@ class Visitor:
         return page
 
 
+@pytest.fixture(scope="session")
+def logins() -> dict[str, list[Any]]:
+    """The cookies that the login page gave each user: who comes again shows them, as one does who never logs out."""
+    return {}
+
+
 @pytest.fixture
-def visitor(server: Server, chromium: Browser) -> Iterator[Callable[..., Visitor]]:
+def visitor(server: Server, chromium: Browser, logins: dict[str, list[Any]]) -> Iterator[Callable[..., Visitor]]:
     """`visitor("clerk")`: a browser window of its own, logged in; at the end nothing may have gone wrong on it."""
     made: list[Visitor] = []
 
@@ -124,8 +135,12 @@ def visitor(server: Server, chromium: Browser) -> Iterator[Callable[..., Visitor
         one.page.set_default_timeout(15_000)
         one.watch()
         made.append(one)
-        if user:
+        if user in logins:
+            context.add_cookies(logins[user])
+        if user and not one.is_logged_in():
+            context.clear_cookies()
             one.log_in(user)
+            logins[user] = context.cookies()
         return one
 
     yield make
