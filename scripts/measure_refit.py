@@ -8,10 +8,9 @@ It wants an empty database and is for throwaway ones: nothing it writes went thr
 
 import argparse
 import os
-import re
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,12 +20,13 @@ import django
 
 django.setup()  # the models below can only be imported after it
 
-from django.core.management import call_command  # noqa: E402  (after django.setup)
 from django.db import connection  # noqa: E402  (after django.setup)
 
 from insights import demand, facts, refit  # noqa: E402  (after django.setup)
 from insights.models import DailyDemand, ForecastCurve, Suggestion, TradingDay  # noqa: E402  (after django.setup)
-from inventory.models import Category, UnitOfMeasure, Warehouse  # noqa: E402  (after django.setup)
+from inventory.models import Warehouse  # noqa: E402  (after django.setup)
+from scripts.bench_shop import fill_large  # noqa: E402  (after django.setup)
+from scripts.evaluate_forecasts import peak_megabytes  # noqa: E402  (after django.setup)
 from workbox.core.models import EventCursor  # noqa: E402  (after django.setup)
 
 DAYS = 365
@@ -34,27 +34,9 @@ DAYS = 365
 
 def fill(products: int, sale_days: int) -> None:
     """That many products with stock, each with so many days of sales in the last year."""
-    warehouse = Warehouse.objects.create(name="Main store", code="MAIN", priority=1)
-    unit = UnitOfMeasure.objects.get_or_create(code="piece", defaults={"name": "Piece"})[0]
-    category = Category.objects.create(name="All")
-    last = facts.today() - timedelta(days=1)
+    fill_large(products=products, lines=10)
+    warehouse, last = Warehouse.objects.get(), facts.today() - timedelta(days=1)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO inventory_product (sku, name, description, category_id, unit_id, price, reorder_threshold,"  # noqa: S608  (our own numbers)
-            " reorder_quantity, is_stocked, is_active, created_at, updated_at)"
-            " SELECT CONCAT('SKU-', seq), CONCAT('Item ', seq), '', %s, %s, 10, 10, 0, 1, 1, NOW(6), NOW(6)"
-            f" FROM seq_1_to_{products}",
-            [category.pk, unit.pk],
-        )
-        cursor.execute(
-            "INSERT INTO inventory_productstock (product_id, on_hand, reserved, available, version)"
-            " SELECT id, 20, 0, 20, 1 FROM inventory_product"
-        )
-        cursor.execute(
-            "INSERT INTO inventory_stocklevel (product_id, warehouse_id, on_hand, reserved, bin, has_late_entries,"
-            " updated_at) SELECT id, %s, 20, 0, '', 0, NOW(6) FROM inventory_product",
-            [warehouse.pk],
-        )
         cursor.execute(
             "INSERT IGNORE INTO insights_dailydemand (product_id, warehouse_id, day, units, orders, returned_units,"  # noqa: S608  (our own numbers)
             " in_stock_share, is_empty_after) SELECT p.id, %s,"
@@ -63,7 +45,7 @@ def fill(products: int, sale_days: int) -> None:
             f" FROM inventory_product p JOIN seq_1_to_{sale_days}",
             [warehouse.pk, last],
         )
-        cursor.execute("ANALYZE TABLE inventory_product, inventory_productstock, insights_dailydemand")
+        cursor.execute("ANALYZE TABLE insights_dailydemand")
     TradingDay.objects.bulk_create(
         TradingDay(warehouse=warehouse, day=last - timedelta(days=back), lines=1000) for back in range(DAYS)
     )
@@ -75,7 +57,6 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--sale-days", type=int, default=30)
     options = parser.parse_args()
-    call_command("migrate", verbosity=0)
     fill(options.products, options.sale_days)
     print(f"{DailyDemand.objects.count():,} rows of daily demand")
     marks: dict[str, tuple[float, float]] = {}
@@ -84,15 +65,13 @@ def main() -> None:
         marks[what] = (time.perf_counter(), time.process_time())
 
     wall, cpu = time.perf_counter(), time.process_time()
-    begun = datetime.now(UTC)
     run = refit.refit(tick=tick)
     seconds, busy = time.perf_counter() - wall, time.process_time() - cpu
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    print(f"begun {begun:%H:%M:%S}: {run.curves_count:,} curves in {seconds:.1f} s, {busy:.1f} s of this process")
+    print(f"{run.curves_count:,} curves in {seconds:.1f} s, {busy:.1f} s of this process")
     for what, (at, used) in marks.items():
         print(f"  {what} done after {at - wall:.1f} s, {used - cpu:.1f} s of this process")
     print(f"{ForecastCurve.objects.count():,} curves kept, {Suggestion.objects.count():,} suggestions")
-    print(f"peak {int(kilobytes) / 1024:.0f} MB")
+    print(f"peak {peak_megabytes():.0f} MB")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def test_who_has_a_wakeup_file_already_keeps_it() -> None:
 def test_called_from_another_thread_it_does_nothing() -> None:
     assert (
         ends_with(
-            "one = threading.Thread(target=hand_signals_to_main_thread); one.start(); one.join();"
+            "threading.excepthook = lambda _: os._exit(4);"  # Python refuses it there
+            " one = threading.Thread(target=hand_signals_to_main_thread); one.start(); one.join();"
             " os._exit(signal.set_wakeup_fd(-1) != -1)"
         )
         == 0
