@@ -20,13 +20,13 @@ import django
 
 django.setup()  # the models below can only be imported after it
 
+from bench_shop import fill_large  # noqa: E402  (after django.setup)
 from django.db import connection  # noqa: E402  (after django.setup)
+from evaluate_forecasts import peak_megabytes  # noqa: E402  (after django.setup)
 
 from insights import demand, facts, refit  # noqa: E402  (after django.setup)
 from insights.models import DailyDemand, ForecastCurve, Suggestion, TradingDay  # noqa: E402  (after django.setup)
 from inventory.models import Warehouse  # noqa: E402  (after django.setup)
-from scripts.bench_shop import fill_large  # noqa: E402  (after django.setup)
-from scripts.evaluate_forecasts import peak_megabytes  # noqa: E402  (after django.setup)
 from workbox.core.models import EventCursor  # noqa: E402  (after django.setup)
 
 DAYS = 365
